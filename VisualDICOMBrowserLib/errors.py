@@ -17,13 +17,17 @@ __all__ = [
     "DatabaseReadOnlyError",
     "EngineError",
     "EnvironmentFault",
+    "ImageFault",
     "JobCancelled",
+    "JournalError",
     "LoadError",
+    "MissingDecoderError",
     "NetworkError",
     "PeerError",
     "PeerTimeoutError",
     "RejectedFileError",
     "StorageFault",
+    "UnknownJobError",
     "UsageError",
     "VisualDICOMError",
     "error_from_dict",
@@ -110,6 +114,12 @@ class StorageFault(EnvironmentFault):
     code = "storage"
 
 
+class JournalError(StorageFault):
+    """The record of jobs kept beside the database cannot be read or written."""
+
+    code = "journal"
+
+
 class DatabaseFault(EnvironmentFault):
     """The local database cannot be used as it is (damaged, older, locked)."""
 
@@ -134,6 +144,18 @@ class LoadError(EnvironmentFault):
     code = "load"
 
 
+class ImageFault(EnvironmentFault):
+    """The pixels of a file cannot be shown; the message is the plain reason."""
+
+    code = "image"
+
+
+class MissingDecoderError(ImageFault):
+    """Compressed pixels need a package that is not installed; the message names it."""
+
+    code = "missing_decoder"
+
+
 class EngineError(EnvironmentFault):
     """The background engine cannot be reached or was restarted."""
 
@@ -144,6 +166,12 @@ class UsageError(VisualDICOMError):
     """The request itself cannot be carried out: unknown server, series or job, bad option."""
 
     code = "usage"
+
+
+class UnknownJobError(UsageError):
+    """Neither queue nor journal has this job."""
+
+    code = "unknown_job"
 
 
 class JobCancelled(VisualDICOMError):
