@@ -182,13 +182,17 @@ class RetrieveRequest:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReceivedFile:
-    """One instance whole in ``path``, a ``.part`` file with File Meta Information, not yet indexed."""
+    """One instance whole in ``path``, a ``.part`` file with File Meta Information, not yet indexed.
+
+    ``flushed`` tells that its content is on the disk already, not only with the operating system.
+    """
 
     path: Path
     SOPClassUID: str
     SOPInstanceUID: str
     TransferSyntaxUID: str
     size: int
+    flushed: bool = False
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -1,0 +1,65 @@
+"""Run by `test_module_widget` in a process of its own: the module's widget in a stand-in for Slicer."""
+
+from __future__ import annotations
+
+import sys
+import time
+from pathlib import Path
+from types import SimpleNamespace
+
+from VisualDICOMBrowserLib.desktop.app import application
+
+application()
+
+import qt  # noqa: E402 - there since `application` installed it
+import slicer  # noqa: E402
+
+from VisualDICOMBrowserLib.desktop.qt import attributes_for  # noqa: E402
+
+attributes_for("__main__")
+
+from VisualDICOMBrowser import VisualDICOMBrowser, VisualDICOMBrowserWidget  # noqa: E402
+
+WAIT_S = 60.0
+
+
+def wait_until(condition) -> None:
+    deadline = time.monotonic() + WAIT_S
+    while not condition():
+        assert time.monotonic() < deadline, "the condition did not come true in time"
+        qt.QApplication.processEvents(qt.QEventLoop.AllEvents, 50)
+
+
+def main(folder: Path, files: str) -> None:
+    parent = SimpleNamespace()
+    VisualDICOMBrowser(parent)
+    assert parent.title == "Visual DICOM Browser"
+
+    widget = VisualDICOMBrowserWidget()
+    widget.setup()
+    assert widget._panel is None
+    assert "No DICOM database is open." in widget._message.text
+
+    slicer.dicomDatabase.openFolder(folder / "first")
+    first = widget._panel
+    assert first is not None
+    widget.enter()
+    assert widget._panel is first
+
+    assert widget.logic.importFiles([files])["imported"] == 1
+    assert widget.logic.patients()[0].PatientID == "1CT1"
+    wait_until(lambda: slicer.dicomDatabase.changes > 0)
+    process = widget.logic.client().pid
+
+    slicer.dicomDatabase.openFolder(folder / "second")
+    assert widget._panel is not first
+    assert widget.logic.patients() == []
+    assert widget.logic.client().pid != process
+    widget.exit()
+    widget.cleanup()
+    assert widget.logic.currentClient is None
+    assert slicer.dicomDatabase.opened.slots == []
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), sys.argv[2])

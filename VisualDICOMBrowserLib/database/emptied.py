@@ -1,0 +1,67 @@
+"""Rows that have nothing left below them, and the counts of those that have.
+
+After a removal only the very series, study and patient concerned are looked at (CTK's clean-up deletes every
+empty row, results of queries included). Called inside a transaction of the writing connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+
+from VisualDICOMBrowserLib.database.row_cache import count_images, count_series
+from VisualDICOMBrowserLib.database.values import date_from_column, date_to_column
+
+__all__ = ["settle_patient", "settle_upwards"]
+
+
+def settle_upwards(connection: sqlite3.Connection, series_uid: str, study_uid: str) -> tuple[bool, bool, bool]:
+    """Settle a series (none if empty), its study and their patient; whether each of the three was deleted."""
+    patient = connection.execute("SELECT PatientsUID FROM Studies WHERE StudyInstanceUID = ?", (study_uid,)).fetchone()
+    series_gone = bool(series_uid) and _settle_series(connection, series_uid)
+    study_gone = _settle_study(connection, study_uid)
+    return series_gone, study_gone, patient is not None and settle_patient(connection, patient[0])
+
+
+def settle_patient(connection: sqlite3.Connection, key: int) -> bool:
+    """Delete the patient if it has no study rows, else set its counts; True if it was deleted.
+
+    The study without UID, which CTK hangs on some patient after a query, counts for nothing.
+    """
+    dates = connection.execute(
+        "SELECT StudyDate FROM Studies WHERE PatientsUID = ? AND StudyInstanceUID <> ''", (key,)
+    ).fetchall()
+    if dates:
+        last = max(date_from_column(date) for (date,) in dates)
+        connection.execute(
+            "UPDATE Patients SET DisplayedNumberOfStudies = ?, DisplayedLastStudyDate = ?"
+            " WHERE UID = ? AND DisplayedNumberOfStudies IS NOT NULL",
+            (len(dates), date_to_column(last), key),
+        )
+        return False
+    connection.execute("DELETE FROM Studies WHERE PatientsUID = ?", (key,))
+    return connection.execute("DELETE FROM Patients WHERE UID = ?", (key,)).rowcount > 0
+
+
+def _settle_series(connection: sqlite3.Connection, uid: str) -> bool:
+    """Delete the series if it has no image rows, else set its count; True if it was deleted."""
+    count = count_images(connection, uid)
+    if count:
+        connection.execute(
+            "UPDATE Series SET DisplayedCount = ? WHERE SeriesInstanceUID = ? AND DisplayedCount IS NOT NULL",
+            (count, uid),
+        )
+        return False
+    return connection.execute("DELETE FROM Series WHERE SeriesInstanceUID = ?", (uid,)).rowcount > 0
+
+
+def _settle_study(connection: sqlite3.Connection, uid: str) -> bool:
+    """Delete the study if it has no series rows, else set its count; True if it was deleted."""
+    count = count_series(connection, uid)
+    if count:
+        connection.execute(
+            "UPDATE Studies SET DisplayedNumberOfSeries = ?"
+            " WHERE StudyInstanceUID = ? AND DisplayedNumberOfSeries IS NOT NULL",
+            (count, uid),
+        )
+        return False
+    return connection.execute("DELETE FROM Studies WHERE StudyInstanceUID = ?", (uid,)).rowcount > 0

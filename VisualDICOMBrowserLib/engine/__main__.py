@@ -1,0 +1,35 @@
+"""``python -m VisualDICOMBrowserLib.engine --database DIR``: the engine as a child process (``child``)."""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from pathlib import Path
+
+from VisualDICOMBrowserLib.engine.child import claim_standard_streams, run_child
+from VisualDICOMBrowserLib.engine.client import EngineLike
+from VisualDICOMBrowserLib.engine.logs import configure_logging
+
+
+def main() -> int:
+    """Read the arguments and run until stdin ends; returns the exit code."""
+    parser = argparse.ArgumentParser(
+        prog="python -m VisualDICOMBrowserLib.engine", description="Engine of one database, for a host program."
+    )
+    parser.add_argument("--database", type=Path, required=True, help="the database folder")
+    folder = parser.parse_args().database
+    stdin, stdout = claim_standard_streams()
+    configure_logging(logging.INFO)
+    return run_child(_engine, folder, stdin, stdout, on_attach="resume_jobs")
+
+
+def _engine(folder: Path) -> EngineLike:
+    # A relay never needs the engine and what it brings (pydicom, numpy).
+    from VisualDICOMBrowserLib.engine.engine import Engine
+
+    return Engine(folder)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,306 @@
+"""The job queue: worker threads that run jobs by priority within limits, and everything asked of jobs meanwhile.
+
+One lock guards journal and memory together. What a change of a job consists of is in ``ledger``, who may start
+next in ``limits``, what listeners hear in ``news``; what a job does is its kind's business. Every method is safe
+from any thread; `JobQueue.close` ends all threads (``job-1`` ... and ``job-events``).
+"""
+
+from __future__ import annotations
+
+import json
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+from VisualDICOMBrowserLib.errors import EngineError, UsageError
+from VisualDICOMBrowserLib.jobs.control import QueueJobControl
+from VisualDICOMBrowserLib.jobs.entry import JobEntry, JobTable
+from VisualDICOMBrowserLib.jobs.job import JobEvent, JobKind, JobRecord, NoRetry, Priority, RetryPolicy
+from VisualDICOMBrowserLib.jobs.journal import Journal, identity_digest
+from VisualDICOMBrowserLib.jobs.ledger import JobLedger
+from VisualDICOMBrowserLib.jobs.limits import Limits
+from VisualDICOMBrowserLib.jobs.news import JobNews
+from VisualDICOMBrowserLib.jobs.outcome import run_kind
+
+__all__ = ["JobQueue"]
+
+
+class JobQueue:
+    """Runs jobs of the given kinds and keeps them in `journal`, which it closes in the end.
+
+    Parameters
+    ----------
+    journal : Journal
+        Where jobs are kept; jobs left in it are not touched before `resume_unfinished`.
+    kinds : Iterable[JobKind]
+        What jobs can be.
+    max_concurrent : int
+        Number of worker threads.
+    listener : Callable[[JobEvent], None]
+        Hears of every change, after the journal has it, on the thread ``job-events``.
+    server_limit : Callable[[str], int]
+        Most concurrent jobs of a server, 0 for any number; asked with the lock held, so it must be quick
+        and must not call the queue.
+    retry : RetryPolicy
+        Decides whether a failed job waits for another try.
+    clock : Callable[[], float]
+        Unix time in seconds.
+    stop_timeout_s : float
+        How long `close` waits for running jobs to end.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        kinds: Iterable[JobKind],
+        *,
+        max_concurrent: int,
+        listener: Callable[[JobEvent], None],
+        server_limit: Callable[[str], int],
+        retry: RetryPolicy | None = None,
+        clock: Callable[[], float] = time.time,
+        stop_timeout_s: float = 5.0,
+    ) -> None:
+        self._journal = journal
+        self._kinds = {kind.name: kind for kind in kinds}
+        self._clock = clock
+        self._stop_timeout_s = stop_timeout_s
+        self._changed = threading.Condition()
+        self._closing = False
+        self._closed = False
+        limits = Limits({name: kind.limit for name, kind in self._kinds.items()}, server_limit)
+        self._table = JobTable(limits)
+        self._news = JobNews(listener)
+        self._ledger = JobLedger(
+            journal,
+            self._table,
+            self._news,
+            retry=retry or NoRetry(),
+            resumable={name for name, kind in self._kinds.items() if getattr(kind, "resumable", True)},
+            clock=clock,
+        )
+        self._workers = [
+            threading.Thread(target=self._work, name=f"job-{number}", daemon=True)
+            for number in range(1, max_concurrent + 1)
+        ]
+        for worker in self._workers:
+            worker.start()
+
+    def submit(
+        self,
+        kind: str,
+        parameters: dict[str, Any],
+        *,
+        server: str = "",
+        priority: int = Priority.NORMAL,
+        label: str = "",
+    ) -> str:
+        """Queue a job and return its id; that of an identical unfinished job, if there is one.
+
+        Joining an identical job counts in its ``merged`` and raises its priority to `priority` if that is
+        higher. One that an earlier engine left unfinished is taken up.
+
+        Raises
+        ------
+        UsageError
+            There is no such kind, or the parameters are not JSON.
+        JournalError
+            The job could not be stored; it is not queued.
+        EngineError
+            The queue has been closed.
+        """
+        parameters = _as_stored(kind, parameters)
+        identity = identity_digest(kind, server, self._kind(kind).identity(parameters))
+        with self._changed:
+            self._require_open()
+            entry = self._ledger.identical(kind, identity)
+            if entry is not None:
+                self._ledger.join(entry, priority)
+            else:
+                record = JobRecord(
+                    job_id="", kind=kind, server=server, label=label, priority=priority, parameters=parameters
+                )
+                entry = self._ledger.add(record, identity)
+            self._changed.notify_all()
+            return entry.record.job_id
+
+    def cancel(self, job_id: str) -> bool:
+        """Ask a job to end, and never start it again.
+
+        One that does not run ends at once. A running one is told through its control and ends as its kind
+        allows; its end is announced by ``job_finished``. The request is in the journal before anything is
+        interrupted, so no restart revives the job.
+
+        Returns
+        -------
+        bool
+            True if the job was unfinished, False if it had already ended.
+
+        Raises
+        ------
+        UnknownJobError
+            Neither queue nor journal has this job.
+        JournalError
+            The request could not be stored; the job goes on.
+        """
+        with self._changed:
+            entry = self._ledger.entry(job_id)
+            if entry.record.state.finished:
+                return False
+            self._ledger.request_cancel(entry)
+            control = entry.control
+            self._changed.notify_all()
+        if control is not None:
+            control.request_stop()
+        return True
+
+    def set_priority(self, job_id: str, priority: int) -> bool:
+        """Change which queued jobs this one goes before; False if it had already ended.
+
+        Raises
+        ------
+        UnknownJobError
+            Neither queue nor journal has this job.
+        JournalError
+            The change could not be stored.
+        """
+        with self._changed:
+            entry = self._ledger.entry(job_id)
+            if entry.record.state.finished:
+                return False
+            self._ledger.set_priority(entry, priority)
+            return True
+
+    def job(self, job_id: str) -> JobRecord:
+        """A job as it stands.
+
+        Raises
+        ------
+        UnknownJobError
+            Neither queue nor journal has this job.
+        """
+        with self._changed:
+            return self._ledger.entry(job_id).record
+
+    def jobs(self) -> list[JobRecord]:
+        """All jobs, ended ones included, oldest first."""
+        with self._changed:
+            return self._ledger.records()
+
+    def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
+        """The job once it has ended, or as it stands after `timeout` seconds or when the queue closes.
+
+        A job that was left by an earlier engine and not resumed is returned at once.
+
+        Raises
+        ------
+        UnknownJobError
+            Neither queue nor journal has this job.
+        """
+        with self._changed:
+            entry = self._ledger.entry(job_id)
+            self._changed.wait_for(lambda: self._closed or not self._table.holds(entry), timeout)
+            return entry.record
+
+    def resume_unfinished(self) -> list[str]:
+        """Go on with the jobs that an earlier engine left; returns the ids of those that do.
+
+        Jobs that ran are queued again, paused ones stay paused and waiting ones wait. Jobs of a kind that
+        cannot go on, or that is not known here, end as failed with a sentence.
+        """
+        with self._changed:
+            self._require_open()
+            entries = self._ledger.resume_unfinished()
+            self._changed.notify_all()
+            return [entry.record.job_id for entry in entries]
+
+    def clear_finished(self, older_than_s: float = 0.0) -> int:
+        """Forget jobs that ended (at least so many seconds ago); returns how many."""
+        with self._changed:
+            self._ledger.store_late()
+            before = self._clock() - older_than_s if older_than_s > 0 else None
+            return self._journal.clear_finished(before)
+
+    def close(self) -> None:
+        """Ask running jobs to stop and end all threads; unfinished jobs stay in the journal. Idempotent.
+
+        A job that does not stop in time is left to its daemon thread and counts as cut off.
+        """
+        with self._changed:
+            if self._closing:
+                return
+            self._closing = True
+            controls = self._table.controls()
+            self._changed.notify_all()
+        for control in controls:
+            control.request_stop()
+        deadline = time.monotonic() + self._stop_timeout_s
+        for worker in self._workers:
+            if worker is not threading.current_thread():
+                worker.join(max(0.0, deadline - time.monotonic()))
+        with self._changed:
+            self._ledger.store_late()
+            self._closed = True
+            self._changed.notify_all()
+        self._news.close(self._stop_timeout_s)
+        self._journal.close()
+
+    def on_progress(self, control: QueueJobControl, done: int, total: int | None, received_bytes: int | None) -> None:
+        """Note how far a running job is; called by its control."""
+        with self._changed:
+            if not self._closed:
+                self._ledger.progress(control, done, total, received_bytes)
+
+    def on_log(self, control: QueueJobControl, message: str) -> None:
+        """Add a sentence to the log of a running job; called by its control."""
+        with self._changed:
+            if not self._closed:
+                self._ledger.log(control, message)
+
+    def _work(self) -> None:
+        while (claimed := self._next_claimed()) is not None:
+            entry, control = claimed
+            outcome = run_kind(self._kinds[entry.record.kind], entry.record, control)
+            control.release()
+            with self._changed:
+                if not self._closed:
+                    self._ledger.end(entry, outcome, closing=self._closing)
+                    self._changed.notify_all()
+
+    def _next_claimed(self) -> tuple[JobEntry, QueueJobControl] | None:
+        """Wait for a job that may start, and claim it; None when the queue closes."""
+        with self._changed:
+            while not self._closing:
+                self._ledger.requeue_due()
+                entry = self._table.next_startable()
+                if entry is None:
+                    next_try = self._table.next_try()
+                    self._changed.wait(None if next_try is None else max(0.0, next_try - self._clock()))
+                    continue
+                control = QueueJobControl(entry.record.job_id, self)
+                if self._ledger.claim(entry, control):
+                    return entry, control
+                self._changed.notify_all()
+            return None
+
+    def _kind(self, name: str) -> JobKind:
+        try:
+            return self._kinds[name]
+        except KeyError:
+            message = f"There is no kind of job named {name!r}."
+            raise UsageError(message, subject=name) from None
+
+    def _require_open(self) -> None:
+        if self._closing:
+            message = "The job queue has been closed."
+            raise EngineError(message, code="queue_closed")
+
+
+def _as_stored(kind: str, parameters: dict[str, Any]) -> dict[str, Any]:
+    """`parameters` as they come back from the journal, so that work sees the same before and after a restart."""
+    try:
+        return dict(json.loads(json.dumps(parameters, allow_nan=False)))
+    except (TypeError, ValueError) as error:
+        message = f"The parameters of a job of kind {kind} are not JSON: {error}."
+        raise UsageError(message) from error
