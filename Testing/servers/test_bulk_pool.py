@@ -1,0 +1,137 @@
+"""`BulkPool`: real worker processes that fetch from a real Orthanc, side by side."""
+
+from __future__ import annotations
+
+import os
+import signal
+from pathlib import Path
+
+import pytest
+
+from Testing.support.ct_series import CtSeries, dataset_bytes
+from Testing.support.file_sink import ControlOfTest, FileSink
+from Testing.support.orthanc import Orthanc
+from VisualDICOMBrowserLib.errors import EngineError, JobCancelled, NetworkError, PeerError
+from VisualDICOMBrowserLib.model import RetrieveRequest
+from VisualDICOMBrowserLib.servers import retrieve_plan
+from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.driver import driver_for
+from VisualDICOMBrowserLib.settings import Settings
+
+
+@pytest.fixture
+def study_request(thorax_series: list[CtSeries]) -> RetrieveRequest:
+    return RetrieveRequest(StudyInstanceUID=thorax_series[0].StudyInstanceUID)
+
+
+def all_files(series: list[CtSeries]) -> dict[str, Path]:
+    return {uid: path for item in series for uid, path in item.files.items()}
+
+
+def test_a_study_comes_over_two_associations(
+    orthanc: Orthanc,
+    pool: BulkPool,
+    thorax_series: list[CtSeries],
+    study_request: RetrieveRequest,
+    settings: Settings,
+    sink: FileSink,
+    control: ControlOfTest,
+) -> None:
+    driver = driver_for(orthanc.config(), settings, pool)
+    result = driver.retrieve(study_request, sink, control)
+    driver.close()
+    sent = all_files(thorax_series)
+    assert (result.received, result.failed_count) == (42, 0)
+    assert sorted(item.SOPInstanceUID for item in sink.files) == sorted(sent)
+    assert all(item.flushed for item in sink.files)
+    assert all(dataset_bytes(item.path) == dataset_bytes(sent[item.SOPInstanceUID]) for item in sink.files)
+    assert control.last_progress == (42, 42, result.bytes)
+    assert sink.stray_files() == []
+
+
+def test_a_large_series_is_cut_into_lists_of_instances(
+    orthanc: Orthanc,
+    pool: BulkPool,
+    thorax_series: list[CtSeries],
+    settings: Settings,
+    sink: FileSink,
+    control: ControlOfTest,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(retrieve_plan, "SPLIT_INSTANCES", 20)
+    first = thorax_series[0]
+    request = RetrieveRequest(StudyInstanceUID=first.StudyInstanceUID, SeriesInstanceUID=first.SeriesInstanceUID)
+    driver = driver_for(orthanc.config(), settings, pool)
+    assert driver.retrieve(request, sink, control).received == 30
+    driver.close()
+    assert {item.SOPInstanceUID for item in sink.files} == set(first.files)
+
+
+def test_the_servers_limit_of_associations_is_kept(
+    orthanc: Orthanc, pool: BulkPool, study_request: RetrieveRequest, settings: Settings, sink: FileSink
+) -> None:
+    driver = driver_for(orthanc.config(max_associations=1), settings, pool)
+    assert driver.retrieve(study_request, sink, ControlOfTest()).received == 42
+    driver.close()
+
+
+def test_errors_of_a_worker_are_those_of_the_driver(
+    orthanc: Orthanc, pool: BulkPool, settings: Settings, sink: FileSink, control: ControlOfTest
+) -> None:
+    driver = driver_for(orthanc.config(), settings, pool)
+    with pytest.raises(PeerError, match="Orthanc could not send the images"):
+        driver.retrieve(RetrieveRequest(StudyInstanceUID="1.2.3"), sink, control)
+    driver.close()
+
+
+def test_cancel_ends_all_parts(
+    orthanc: Orthanc, pool: BulkPool, study_request: RetrieveRequest, settings: Settings, tmp_path: Path
+) -> None:
+    control = ControlOfTest()
+    sink = FileSink(tmp_path / "received", on_add=lambda count: control.cancel() if count == 1 else None)
+    driver = driver_for(orthanc.config(), settings, pool)
+    with pytest.raises(JobCancelled):
+        driver.retrieve(study_request, sink, control)
+    assert sink.stray_files() == []
+    assert driver.retrieve(study_request, FileSink(tmp_path / "again"), ControlOfTest()).received == 42
+    driver.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
+def test_a_worker_that_dies_is_reported_and_replaced(
+    orthanc: Orthanc, study_request: RetrieveRequest, settings: Settings, tmp_path: Path
+) -> None:
+    pool = BulkPool(1)
+    pool.start()
+    killed: list[int] = []
+
+    def kill(count: int) -> None:
+        if count == 1:
+            killed.extend(pool.process_ids())
+            os.kill(killed[0], signal.SIGKILL)
+
+    try:
+        driver = driver_for(orthanc.config(), settings, pool)
+        sink = FileSink(tmp_path / "received", on_add=kill)
+        with pytest.raises(EngineError, match="ended unexpectedly") as raised:
+            driver.retrieve(study_request, sink, ControlOfTest())
+        assert raised.value.code == "worker_died"
+        assert sink.stray_files() == []
+        assert driver.retrieve(study_request, FileSink(tmp_path / "again"), ControlOfTest()).received == 42
+        assert killed[0] not in pool.process_ids()
+        driver.close()
+    finally:
+        pool.close()
+
+
+def test_a_closed_pool_fetches_nothing(
+    orthanc: Orthanc, study_request: RetrieveRequest, settings: Settings, sink: FileSink, control: ControlOfTest
+) -> None:
+    pool = BulkPool(1)
+    pool.close()
+    pool.close()
+    driver = driver_for(orthanc.config(), settings, pool)
+    with pytest.raises((EngineError, NetworkError), match="closing"):
+        driver.retrieve(study_request, sink, control)
+    driver.close()
+    assert pool.process_ids() == []

@@ -1,0 +1,150 @@
+"""C-GET of one request over one link: identifiers, and what the final answer means to the user.
+
+One thread per run; the bulk loop itself is ``fast_get``.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+
+from VisualDICOMBrowserLib.errors import AssociationError, NetworkError, PeerError
+from VisualDICOMBrowserLib.model import (
+    FailedInstance,
+    InstanceSink,
+    JobControl,
+    Level,
+    RetrieveRequest,
+    RetrieveResult,
+)
+from VisualDICOMBrowserLib.servers.config import ServerConfig
+from VisualDICOMBrowserLib.servers.fast_get import GetOutcome
+from VisualDICOMBrowserLib.servers.faults import no_context, operation_failed
+from VisualDICOMBrowserLib.servers.identifiers import retrieve_identifier
+from VisualDICOMBrowserLib.servers.links import Elements, Link
+from VisualDICOMBrowserLib.servers.progress import combined
+from VisualDICOMBrowserLib.servers.receiving import InstanceReceiver
+from VisualDICOMBrowserLib.servers.status import CANCELLED, Outcome, outcome_of, status_text
+
+__all__ = ["PATIENT_ROOT_GET", "STUDY_ROOT_GET", "get_instances"]
+
+STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
+PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
+
+# A UI value of explicit VR holds 64 kB; fewer UIDs also keep servers' database queries short.
+_MOST_UIDS = 400
+_PROGRESS_S = 0.1
+
+
+def get_instances(
+    config: ServerConfig, link: Link, request: RetrieveRequest, sink: InstanceSink, control: JobControl
+) -> RetrieveResult:
+    """Fetch what `request` names over `link` into `sink`.
+
+    Raises
+    ------
+    PeerError
+        The server sent nothing and said why, or has nothing of what was asked for.
+    NetworkError, AssociationError, StorageFault, JobCancelled
+        The transfer ended early; what had arrived whole is in the sink.
+    """
+    model, patient = _model(config, link, request)
+    results = []
+    for level, instances in _parts(request):
+        control.raise_if_cancelled()
+        elements = retrieve_identifier(level, patient, request.StudyInstanceUID, request.SeriesInstanceUID, instances)
+        expected = len(instances) if instances else request.expected
+        results.append(_Get(config, link, control, expected).run(model, elements, sink, frozenset(instances)))
+    return combined(results)
+
+
+def _model(config: ServerConfig, link: Link, request: RetrieveRequest) -> tuple[str, str]:
+    """Information model to use, and the PatientID its identifiers need."""
+    if link.opened.context_for(STUDY_ROOT_GET) is not None:
+        return STUDY_ROOT_GET, ""
+    if link.opened.context_for(PATIENT_ROOT_GET) is not None and request.PatientID:
+        return PATIENT_ROOT_GET, request.PatientID
+    raise no_context(config, "retrieve by C-GET")
+
+
+def _parts(request: RetrieveRequest) -> Iterator[tuple[Level, tuple[str, ...]]]:
+    if request.SOPInstanceUIDs:
+        for start in range(0, len(request.SOPInstanceUIDs), _MOST_UIDS):
+            yield Level.IMAGE, request.SOPInstanceUIDs[start : start + _MOST_UIDS]
+    else:
+        yield (Level.SERIES if request.SeriesInstanceUID else Level.STUDY), ()
+
+
+class _Get:
+    """One C-GET and its judgement."""
+
+    def __init__(self, config: ServerConfig, link: Link, control: JobControl, expected: int | None) -> None:
+        self._config = config
+        self._link = link
+        self._control = control
+        self._expected = expected
+        self._told = 0.0
+
+    def run(self, model: str, elements: Elements, sink: InstanceSink, wanted: frozenset[str]) -> RetrieveResult:
+        receiver = InstanceReceiver(sink, self._config.called_ae_title, wanted, lambda: self._progress(receiver))
+        try:
+            outcome = self._link.get(model, elements, receiver, self._control)
+        except (NetworkError, AssociationError, PeerError) as fault:
+            fault.message += self._kept(receiver.received)
+            raise
+        self._progress(receiver, final=True)
+        if outcome.status == CANCELLED:
+            self._control.raise_if_cancelled()
+        return self._judge(outcome, receiver)
+
+    def _progress(self, receiver: InstanceReceiver, *, final: bool = False) -> None:
+        now = time.monotonic()
+        if not final and now - self._told < _PROGRESS_S:
+            return
+        self._told = now
+        total = self._expected
+        if total is None and receiver.remaining is not None:
+            total = receiver.received + receiver.remaining
+        self._control.progress(receiver.received, total, receiver.bytes)
+
+    def _kept(self, received: int) -> str:
+        if not received:
+            return ""
+        of_total = f" of {self._expected}" if self._expected else ""
+        return f" {received}{of_total} images had arrived and are kept."
+
+    def _judge(self, outcome: GetOutcome, receiver: InstanceReceiver) -> RetrieveResult:
+        kind = outcome_of(outcome.status)
+        failed = {uid: FailedInstance(SOPInstanceUID=uid, reason=self._reason(outcome)) for uid in outcome.failed_uids}
+        failed.update({item.SOPInstanceUID: item for item in receiver.refused})
+        missing = self._missing(outcome, receiver.received)
+        failed_count = max(len(failed), outcome.failed or 0, missing)
+        if not receiver.received:
+            if kind in (Outcome.FAILURE, Outcome.CANCELLED):
+                raise operation_failed(self._config, "could not send the images", outcome.status, outcome.comment)
+            if not failed_count:
+                message = f"{self._config.name} has none of the images asked for."
+                raise PeerError(
+                    message,
+                    code="not_found",
+                    server=self._config.name,
+                    next_step="Query the server again.",
+                )
+        elif kind in (Outcome.FAILURE, Outcome.CANCELLED) and not failed_count:
+            failed_count = 1
+        return RetrieveResult(
+            received=receiver.received,
+            bytes=receiver.bytes,
+            warnings=outcome.warning or 0,
+            failed_count=failed_count,
+            failed=tuple(failed.values()),
+        )
+
+    def _missing(self, outcome: GetOutcome, received: int) -> int:
+        """Instances that did not come by the larger of what was known before and what the counters say."""
+        counters = (outcome.completed, outcome.warning, outcome.failed, outcome.remaining)
+        counted = sum(count or 0 for count in counters)
+        return max(0, counted - received, (self._expected or 0) - received)
+
+    def _reason(self, outcome: GetOutcome) -> str:
+        return f"{self._config.name} could not send it: {status_text(outcome.status, outcome.comment)}."

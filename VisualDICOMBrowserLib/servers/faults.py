@@ -1,0 +1,173 @@
+"""Failures of a DICOM peer as sentences for the user (wording: what failed, where, what to do).
+
+The one place where exceptions of sockets, `channel` and pynetdicom's results become errors of
+`VisualDICOMBrowserLib.errors`. Any thread.
+"""
+
+from __future__ import annotations
+
+import errno
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from VisualDICOMBrowserLib.errors import (
+    AssociationError,
+    NetworkError,
+    PeerError,
+    PeerTimeoutError,
+    StorageFault,
+    VisualDICOMError,
+)
+from VisualDICOMBrowserLib.servers.channel import PeerAborted, PeerClosed, PeerReleased, PeerSilent
+from VisualDICOMBrowserLib.servers.config import ServerConfig
+from VisualDICOMBrowserLib.servers.pdata import ProtocolFault
+from VisualDICOMBrowserLib.servers.status import Outcome, outcome_of, status_text
+
+__all__ = [
+    "connect_fault",
+    "connection_fault",
+    "no_context",
+    "operation_failed",
+    "peer_faults",
+    "rejected",
+    "storage_fault",
+    "unanswered",
+]
+
+
+def connect_fault(config: ServerConfig, fault: OSError) -> NetworkError:
+    """Why no TCP connection came about."""
+    if isinstance(fault, socket.gaierror):
+        return NetworkError(
+            f"{config.name}: the name {config.host} is not known in this network.",
+            code="unknown_host",
+            server=config.name,
+            next_step="Check the host name.",
+        )
+    if isinstance(fault, TimeoutError) or fault.errno == errno.ETIMEDOUT:
+        return unanswered(config)
+    if isinstance(fault, ConnectionRefusedError):
+        return NetworkError(
+            f"{config.name}: nothing listens on port {config.port}.",
+            code="refused",
+            server=config.name,
+            next_step="Check the port, and whether the server runs.",
+        )
+    return NetworkError(
+        f"{config.name} cannot be reached: {fault.strerror or fault}.",
+        code="unreachable",
+        server=config.name,
+        next_step="Check the network and the address.",
+    )
+
+
+def unanswered(config: ServerConfig) -> PeerTimeoutError:
+    """The server is silent."""
+    return PeerTimeoutError(
+        f"{config.name} did not answer in {config.timeout_s:g} s.",
+        server=config.name,
+        next_step="Check whether it is switched on and whether a firewall blocks it.",
+    )
+
+
+def rejected(config: ServerConfig, calling: str, result: int, source: int, reason: int) -> AssociationError:
+    """Why the server rejected the association (DICOM PS3.8 9.3.4)."""
+    name = config.name
+    if (source, reason) == (1, 7):
+        message = f'{name} does not know the AE title "{config.called_ae_title}".'
+        return AssociationError(
+            message, code="called_ae", server=name, next_step="Ask its administrator for the right AE title."
+        )
+    if (source, reason) == (1, 3):
+        message = f'{name} does not know us ("{calling}").'
+        return AssociationError(
+            message,
+            code="calling_ae",
+            server=name,
+            next_step="Ask its administrator to register our AE title there.",
+        )
+    if source == 3 or result == 2:
+        message = f"{name} is busy and takes no further connection now."
+        return AssociationError(message, code="busy", server=name, next_step="Try again later.")
+    return AssociationError(
+        f"{name} rejected the connection without a usable reason.",
+        code="association_rejected",
+        server=name,
+        next_step="Check both AE titles with its administrator.",
+    )
+
+
+def no_context(config: ServerConfig, service: str) -> AssociationError:
+    """The server does not offer a service, such as ``"retrieve by C-GET"``."""
+    return AssociationError(
+        f"{config.name} offers no {service}.",
+        code="no_context",
+        server=config.name,
+        next_step="Ask its administrator to allow it for our AE title.",
+    )
+
+
+def connection_fault(config: ServerConfig, fault: Exception) -> VisualDICOMError:
+    """What ended an established association."""
+    name = config.name
+    if isinstance(fault, PeerSilent):
+        return PeerTimeoutError(
+            f"{name} fell silent for {config.timeout_s:g} s, so the connection was closed.",
+            server=name,
+            next_step="Try again.",
+        )
+    if isinstance(fault, PeerAborted):
+        return AssociationError(
+            f"{name} broke off the connection.", code="aborted", server=name, next_step="Try again later."
+        )
+    if isinstance(fault, ProtocolFault):
+        return PeerError(
+            f"{name} sent what DICOM does not allow ({fault}), so the connection was closed.",
+            code="protocol",
+            server=name,
+            next_step="Report this to its administrator.",
+        )
+    if isinstance(fault, PeerReleased):
+        message = f"{name} ended the connection before it had answered."
+        return AssociationError(message, code="released", server=name, next_step="Try again.")
+    return NetworkError(
+        f"The connection to {name} was lost.", code="connection_lost", server=name, next_step="Try again."
+    )
+
+
+@contextmanager
+def peer_faults(config: ServerConfig) -> Iterator[None]:
+    """Turn the faults of a channel into errors that name the server."""
+    try:
+        yield
+    except (PeerAborted, PeerClosed, PeerReleased, PeerSilent, ProtocolFault) as fault:
+        raise connection_fault(config, fault) from fault
+
+
+def operation_failed(config: ServerConfig, what: str, status: int, comment: str) -> PeerError:
+    """The server ended an operation with a status that is no success; `what` begins the sentence after
+    the server's name, such as ``"could not search"``."""
+    code = "busy" if 0xA700 <= status <= 0xA7FF else "peer_status"
+    if outcome_of(status) is Outcome.CANCELLED:
+        code = "peer_cancelled"
+    return PeerError(
+        f"{config.name} {what}: {status_text(status, comment)}.",
+        code=code,
+        server=config.name,
+        next_step="Try again later." if code == "busy" else "",
+    )
+
+
+def storage_fault(fault: OSError) -> StorageFault:
+    """A received instance could not be written."""
+    if fault.errno in (errno.ENOSPC, errno.EDQUOT):
+        return StorageFault(
+            "The disk of the database is full. What has arrived is kept.",
+            code="disk_full",
+            next_step="Free some space, then retrieve again.",
+        )
+    return StorageFault(
+        f"A received image cannot be written: {fault.strerror or fault}.",
+        next_step="Check the disk of the database.",
+    )

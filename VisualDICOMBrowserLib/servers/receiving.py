@@ -1,0 +1,185 @@
+"""Instances on their way from a peer to the disk: bytes as they came behind a File Meta group (DICOM PS3.10 7.1).
+
+Used by C-GET and by the storage side of our node. Nothing is decoded. An instance that does not become
+whole leaves no file. One thread per `InstanceReceiver`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from io import FileIO
+
+from VisualDICOMBrowserLib.model import FailedInstance, InstanceSink, ReceivedFile
+from VisualDICOMBrowserLib.servers.elements import encode_elements, uid_bytes
+from VisualDICOMBrowserLib.servers.faults import storage_fault
+from VisualDICOMBrowserLib.servers.pdata import Command
+
+__all__ = [
+    "IMPLEMENTATION_CLASS_UID",
+    "IMPLEMENTATION_VERSION",
+    "InstanceReceiver",
+    "PartFile",
+    "file_meta",
+]
+
+IMPLEMENTATION_CLASS_UID = "2.25.236637572567068505261713355052189858893"
+IMPLEMENTATION_VERSION = "VISUALDICOM_01"
+
+_INVALID_UIDS = 0xA900
+_SOP_CLASS_NOT_SUPPORTED = 0x0122
+_NOT_ASKED_FOR = 0xC000
+
+_uid = re.compile(r"[0-9.]{1,64}")
+
+
+def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str, source: str) -> bytes:
+    """Preamble, prefix and File Meta group of one instance that came from the AE title `source`."""
+    elements = [
+        (0x00020001, "OB", b"\0\1"),
+        (0x00020002, "UI", uid_bytes(sop_class)),
+        (0x00020003, "UI", uid_bytes(sop_instance)),
+        (0x00020010, "UI", uid_bytes(transfer_syntax)),
+        (0x00020012, "UI", uid_bytes(IMPLEMENTATION_CLASS_UID)),
+        (0x00020013, "SH", IMPLEMENTATION_VERSION.encode("ascii")),
+    ]
+    if source:
+        elements.append((0x00020016, "AE", source.encode("ascii", "replace")))
+    group = encode_elements(elements, implicit=False)
+    length = encode_elements([(0x00020000, "UL", len(group).to_bytes(4, "little"))], implicit=False)
+    return bytes(128) + b"DICM" + length + group
+
+
+class PartFile:
+    """One instance while it arrives, in a ``.part`` file of the sink.
+
+    Raises
+    ------
+    StorageFault
+        The file cannot be made or written; it has been discarded.
+    """
+
+    def __init__(self, sink: InstanceSink, command: Command, transfer_syntax: str, source: str) -> None:
+        self._sink = sink
+        self._command = command
+        self._transfer_syntax = transfer_syntax
+        self._size = 0
+        self._path = sink.new_part()
+        try:
+            self._file: FileIO = self._path.open("xb", buffering=0)
+        except OSError as fault:
+            raise storage_fault(fault) from fault
+        self.write(file_meta(command.sop_class, command.sop_instance, transfer_syntax, source))
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Append bytes as they came."""
+        view = memoryview(data)
+        try:
+            while view:
+                written = self._file.write(view)
+                self._size += written
+                view = view[written:]
+        except OSError as fault:
+            self.discard()
+            raise storage_fault(fault) from fault
+
+    def finish(self) -> ReceivedFile:
+        """Close the whole file and tell what it is."""
+        try:
+            self._file.close()
+        except OSError as fault:
+            self._sink.discard(self._path)
+            raise storage_fault(fault) from fault
+        return ReceivedFile(
+            path=self._path,
+            SOPClassUID=self._command.sop_class,
+            SOPInstanceUID=self._command.sop_instance,
+            TransferSyntaxUID=self._transfer_syntax,
+            size=self._size,
+        )
+
+    def discard(self) -> None:
+        """Remove the file; it will not become whole."""
+        self._file.close()
+        self._sink.discard(self._path)
+
+
+class InstanceReceiver:
+    """Takes the C-STORE sub-operations of one retrieve and gives whole files to the sink.
+
+    Parameters
+    ----------
+    sink : InstanceSink
+        Where instances go.
+    source : str
+        AE title of the peer, kept in the File Meta group.
+    wanted : frozenset of str
+        SOP Instance UIDs that were asked for; others are refused. Empty: all are taken.
+    on_change : callable, optional
+        Called after each instance and each report of the peer.
+    """
+
+    def __init__(
+        self,
+        sink: InstanceSink,
+        source: str,
+        wanted: frozenset[str] = frozenset(),
+        on_change: Callable[[], None] = lambda: None,
+    ) -> None:
+        self._sink = sink
+        self._source = source
+        self._wanted = wanted
+        self._on_change = on_change
+        self._part: PartFile | None = None
+        self.remaining: int | None = None
+        self.received = 0
+        self.bytes = 0
+        self.refused: list[FailedInstance] = []
+
+    def begin(self, command: Command, transfer_syntax: str) -> int:
+        """Start an instance; the status to answer at its end, 0 if it will be kept.
+
+        `transfer_syntax` is that of its presentation context, empty if the context is not for storage.
+        """
+        status, reason = self._refusal(command, transfer_syntax)
+        if status:
+            self.refused.append(FailedInstance(SOPInstanceUID=command.sop_instance, reason=reason))
+        else:
+            self._part = PartFile(self._sink, command, transfer_syntax, self._source)
+        return status
+
+    def write(self, data: bytes | memoryview) -> None:
+        """Take a piece of the instance's data set; dropped if the instance was refused."""
+        if self._part is not None:
+            self._part.write(data)
+            self.bytes += len(data)
+
+    def finish(self) -> None:
+        """Give the whole instance to the sink."""
+        if self._part is not None:
+            part, self._part = self._part, None
+            self._sink.add(part.finish())
+            self.received += 1
+            self._on_change()
+
+    def announced(self, remaining: int | None) -> None:
+        """Note how many instances the peer says are still to come."""
+        self.remaining = remaining
+        self._on_change()
+
+    def discard(self) -> None:
+        """Drop the instance in transit, if there is one."""
+        if self._part is not None:
+            self._part.discard()
+            self._part = None
+
+    def _refusal(self, command: Command, transfer_syntax: str) -> tuple[int, str]:
+        if not transfer_syntax:
+            return _SOP_CLASS_NOT_SUPPORTED, "It was sent in a context that is not for images."
+        if not (_uid.fullmatch(command.sop_class) and _uid.fullmatch(command.sop_instance)):
+            return _INVALID_UIDS, "Its SOP Class UID or SOP Instance UID is not valid."
+        if not command.has_data:
+            return _INVALID_UIDS, "It was sent without data."
+        if self._wanted and command.sop_instance not in self._wanted:
+            return _NOT_ASKED_FOR, "It was not asked for."
+        return 0, ""

@@ -1,0 +1,220 @@
+"""Instances from files to a peer by C-STORE, as they are on disk (DICOM PS3.7 9.1.1).
+
+Used by the C-GET and C-MOVE sides of our node. The data set goes from the file into one buffer of ready PDUs and
+to the socket; it is decoded only if the peer did not take its transfer syntax. One thread per sender.
+"""
+
+from __future__ import annotations
+
+import io
+import os
+import struct
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from VisualDICOMBrowserLib.servers.association import Accepted
+from VisualDICOMBrowserLib.servers.channel import Channel
+from VisualDICOMBrowserLib.servers.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, MalformedElements, parse_elements
+from VisualDICOMBrowserLib.servers.pdata import (
+    PDV_OVERHEAD,
+    Command,
+    CommandField,
+    ProtocolFault,
+    data_pdu_header,
+    encode_message,
+)
+
+__all__ = ["CannotSend", "InstanceSender", "StoredFile", "read_stored_file"]
+
+_PREAMBLE_BYTES = 132
+_LONGEST_META = 64 * 1024
+_BUFFER_BYTES = 256 * 1024
+_HEADER_BYTES = 12
+_UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
+
+
+class CannotSend(Exception):
+    """An instance cannot be sent over this association; the message says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class StoredFile:
+    """A DICOM file by its File Meta group; the data set begins at byte ``offset``."""
+
+    path: Path
+    sop_class: str
+    sop_instance: str
+    transfer_syntax: str
+    offset: int
+
+
+def read_stored_file(path: Path) -> StoredFile:
+    """What the File Meta group of `path` says (DICOM PS3.10 7.1).
+
+    Raises
+    ------
+    CannotSend
+        The file is gone, or is no DICOM file with File Meta Information.
+    """
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(_PREAMBLE_BYTES + 12)
+            if head[128:140] != b"DICM\x02\0\0\0UL\x04\0" or len(head) < _PREAMBLE_BYTES + 12:
+                message = "the file has no File Meta Information"
+                raise CannotSend(message)
+            length = struct.unpack("<L", head[140:144])[0]
+            meta = parse_elements(stream.read(min(length, _LONGEST_META)), implicit=False)
+    except (OSError, MalformedElements) as fault:
+        message = f"the file cannot be read ({fault})"
+        raise CannotSend(message) from fault
+    sop_class, sop_instance, syntax = (
+        meta.get(tag, b"").decode("ascii", "replace").strip("\0 ") for tag in (0x00020002, 0x00020003, 0x00020010)
+    )
+    if not (sop_class and sop_instance and syntax):
+        message = "the File Meta Information lacks a UID"
+        raise CannotSend(message)
+    return StoredFile(path, sop_class, sop_instance, syntax, _PREAMBLE_BYTES + 12 + length)
+
+
+class InstanceSender:
+    """Sends files over one association.
+
+    Parameters
+    ----------
+    channel : Channel
+        The association.
+    contexts : sequence of Accepted
+        Its accepted contexts.
+    on_message : callable, optional
+        Gets commands other than the awaited response, such as C-CANCEL.
+    """
+
+    def __init__(
+        self,
+        channel: Channel,
+        contexts: Sequence[Accepted],
+        on_message: Callable[[Command], None] | None = None,
+    ) -> None:
+        self._channel = channel
+        self._contexts = {(item.abstract_syntax, item.transfer_syntax): item for item in contexts}
+        self._on_message = on_message
+        self._view = memoryview(bytearray(_BUFFER_BYTES + channel.peer_max_pdu + _HEADER_BYTES))
+        self._message_id = 0
+
+    def send(self, stored: StoredFile, originator: str = "", originator_message_id: int | None = None) -> int:
+        """Send one instance; the status of the peer's response.
+
+        `originator` names who asked for a C-MOVE, and by which message (PS3.7 9.1.1.1).
+
+        Raises
+        ------
+        CannotSend
+            The peer accepted no transfer syntax the instance can have.
+        ProtocolFault, PeerAborted, PeerClosed, PeerReleased, PeerSilent
+            The association cannot go on.
+        """
+        self._message_id = self._message_id % 0xFFFF + 1
+        command = Command(
+            field=CommandField.C_STORE_RQ,
+            message_id=self._message_id,
+            sop_class=stored.sop_class,
+            sop_instance=stored.sop_instance,
+            priority=0,
+            originator=originator,
+            originator_message_id=originator_message_id,
+        )
+        context = self._contexts.get((stored.sop_class, stored.transfer_syntax))
+        if context is None:
+            context, data = self._converted(stored)
+            self._stream(context, command, io.BytesIO(data), len(data))
+            return self._response()
+        try:
+            stream = stored.path.open("rb", buffering=0)
+        except OSError as fault:
+            message = f"the file cannot be read ({fault})"
+            raise CannotSend(message) from fault
+        with stream:
+            size = os.fstat(stream.fileno()).st_size - stored.offset
+            stream.seek(stored.offset)
+            self._stream(context, command, stream, size)
+        return self._response()
+
+    def _response(self) -> int:
+        while True:
+            _, answer, _ = self._channel.receive_message(_LONGEST_META)
+            if answer.field == CommandField.C_STORE_RSP and answer.status is not None:
+                return answer.status
+            if self._on_message is None:
+                message = f"command {answer.field:04X} instead of a C-STORE response"
+                raise ProtocolFault(message)
+            self._on_message(answer)
+
+    def _stream(self, context: Accepted, command: Command, stream: io.FileIO | io.BytesIO, size: int) -> None:
+        """Send command and `size` bytes of `stream`, several PDUs per write."""
+        room = self._channel.peer_max_pdu - PDV_OVERHEAD
+        # An empty data set announces that one follows; its own PDU header is cut off again.
+        head = encode_message(context.context_id, command, b"", max_pdu=self._channel.peer_max_pdu)
+        head = head[:-_HEADER_BYTES]
+        self._view[: len(head)] = head
+        end = len(head)
+        while True:
+            piece = min(room, size)
+            body = self._view[end + _HEADER_BYTES : end + _HEADER_BYTES + piece]
+            _read_fully(stream, body)
+            size -= piece
+            self._view[end : end + _HEADER_BYTES] = data_pdu_header(context.context_id, piece, last=not size)
+            end += _HEADER_BYTES + piece
+            if not size or end >= _BUFFER_BYTES:
+                self._channel.send(self._view[:end])
+                end = 0
+            if not size:
+                return
+
+    def _converted(self, stored: StoredFile) -> tuple[Accepted, bytes]:
+        """The instance without compression, in a syntax the peer took."""
+        context = next(
+            (
+                self._contexts[stored.sop_class, syntax]
+                for syntax in _UNCOMPRESSED
+                if (stored.sop_class, syntax) in self._contexts
+            ),
+            None,
+        )
+        if context is None:
+            message = f"its transfer syntax {stored.transfer_syntax} was not accepted"
+            raise CannotSend(message)
+        return context, _decompressed(stored.path, context.transfer_syntax)
+
+
+def _read_fully(stream: io.FileIO | io.BytesIO, into: memoryview) -> None:
+    while into:
+        try:
+            count = stream.readinto(into)
+        except OSError as fault:
+            message = f"the file cannot be read to its end ({fault})"
+            raise ConnectionError(message) from fault
+        if not count:
+            # The command is out, so only breaking the association keeps the peer from a torn instance.
+            message = "the file became shorter while it was sent"
+            raise ConnectionError(message)
+        into = into[count:]
+
+
+def _decompressed(path: Path, transfer_syntax: str) -> bytes:
+    import pydicom
+    from pydicom.uid import UID
+    from pynetdicom.dsutils import encode
+
+    try:
+        dataset = pydicom.dcmread(path)
+        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+            dataset.decompress(generate_instance_uid=False)
+        data = encode(dataset, UID(transfer_syntax).is_implicit_VR, True)
+    except Exception as fault:
+        message = f"it cannot be decompressed ({fault})"
+        raise CannotSend(message) from fault
+    if data is None:
+        message = "it cannot be written without compression"
+        raise CannotSend(message)
+    return data
