@@ -207,6 +207,9 @@ class VisualDICOMBrowserLogic(ScriptedLoadableModuleLogic):
             self.currentClient = _openClient(folder)
             self._folder = folder
             self.currentClient.subscribe(self._onEvent)
+            if _inSlicer() and not self._ownDirectory:
+                tags = [str(tag) for tag in slicer.dicomDatabase.tagsToPrecache]
+                self.currentClient.send("precache_tags", None, tags=tags)
         return self.currentClient
 
     def close(self) -> None:

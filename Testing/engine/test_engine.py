@@ -149,3 +149,26 @@ def test_a_second_session_shares_the_engine(session: Session, tmp_path: Path) ->
 def test_waiting_for_an_unknown_job_is_wrong_usage(session: Session) -> None:
     with pytest.raises(UsageError, match="no-such-job"):
         session.wait("no-such-job", timeout=1)
+
+
+def test_tags_of_plugins_are_read_ahead_and_remembered(session: Session, tmp_path: Path) -> None:
+    from VisualDICOMBrowserLib.database.dicom_database import DicomDatabase
+    from VisualDICOMBrowserLib.database.local_database import LocalDatabase
+
+    session.client.request("precache_tags", tags=["0018,1151"])
+    session.import_files([TEST_FILES / "CT_small.dcm"], timeout=60)
+    session.close()
+    with Session(open_engine(tmp_path / "database")) as second:
+        second.client.request("precache_tags", tags=["0018,0060"])
+        second.import_files([TEST_FILES / "CT_small.dcm"], timeout=60)
+    database = LocalDatabase.open(tmp_path / "database", read_only=True)
+    assert database.own.get("engine", "precached_tags") == ["0018,0060", "0018,1151"]
+    plugins_view = DicomDatabase(database)
+    assert (
+        plugins_view.cachedTag(
+            plugins_view.instancesForSeries(plugins_view.seriesForFile(str(TEST_FILES / "CT_small.dcm")))[0],
+            "0018,1151",
+        )
+        == "170"
+    )
+    database.close()

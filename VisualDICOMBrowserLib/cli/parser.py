@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 from VisualDICOMBrowserLib import __version__
 
@@ -143,7 +144,7 @@ def _add_filters(parser: argparse.ArgumentParser, level: str) -> None:
     parser.add_argument("--limit", type=int, default=0, help="most records wanted, 0 for all")
 
 
-def filters_of(arguments: argparse.Namespace) -> dict[str, object]:
+def filters_of(arguments: argparse.Namespace) -> dict[str, Any]:
     """The filters that were given, as fields of `Query`."""
     names = [field for field, _ in _FILTERS.values()] + ["Modalities", "limit"]
     return {name: value for name in names if (value := getattr(arguments, name))}

@@ -104,6 +104,16 @@ class Commands:
         known = self._parts.thumbnails.cached(series)
         return None if known is None else thumbnail_fields(known)
 
+    def precache_tags(self, tags: list[str]) -> None:
+        """Read these tags (``GGGG,EEEE``) too from what is indexed from now on, also by later engines.
+
+        Slicer's DICOM plugins name theirs, so that loading finds them in the tag cache.
+        """
+        own = self._parts.database.own
+        known = {*(own.get("engine", "precached_tags") or ()), *tags}
+        self._parts.database.add_tags(tags)
+        own.put("engine", "precached_tags", sorted(known))
+
     def conflicts(self) -> list[dict[str, Any]]:
         """Files that were not taken because another file has the same SOP Instance UID."""
         return [conflict.as_dict() for conflict in self._parts.database.own.conflicts()]
@@ -176,8 +186,8 @@ class Commands:
     # Jobs
 
     def jobs(self) -> list[dict[str, Any]]:
-        """All jobs, the newest last."""
-        return [job.as_dict() for job in self._queue.jobs()]
+        """All jobs without their parameters and logs, the newest last."""
+        return [job.as_dict(brief=True) for job in self._queue.jobs()]
 
     def job(self, job_id: str) -> dict[str, Any]:
         """One job."""

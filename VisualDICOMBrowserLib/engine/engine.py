@@ -36,6 +36,8 @@ __all__ = ["Engine"]
 
 logger = logging.getLogger(__name__)
 
+_DAY_S = 86400.0
+
 
 class Engine:
     """Opens the database in `folder` (made if there is none) and works on it until `close`.
@@ -57,6 +59,7 @@ class Engine:
         self.folder = folder
         hub = EventHub()
         database = LocalDatabase.open(folder)
+        database.add_tags(database.own.get("engine", "precached_tags") or ())
         settings = Settings(database.own.items("settings"))
         store = InstanceStore(database)
         self.parts = EngineParts(
@@ -90,6 +93,7 @@ class Engine:
         if not database.read_only:
             self._recover()
             self._upkeep = Upkeep(database, self.parts.changes.add_all)
+            self.queue.clear_finished(settings.integer("jobs/history_days") * _DAY_S)
             if resume:
                 self.queue.resume_unfinished()
 
@@ -134,7 +138,7 @@ class Engine:
             )
 
     def _tell_job(self, event: JobEvent) -> None:
-        self.parts.hub.publish(event.name, job=event.job.as_dict())
+        self.parts.hub.publish(event.name, job=event.job.as_dict(brief=True))
 
     def _server_limit(self, server: str) -> int:
         try:

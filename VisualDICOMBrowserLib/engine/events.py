@@ -8,50 +8,31 @@ Publishing is safe from any thread; subscribers are called in the publishing thr
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from VisualDICOMBrowserLib.engine.client import EventCallback
+from VisualDICOMBrowserLib.engine.subscribers import Subscribers
+
 __all__ = ["ContentChanges", "EventHub"]
-
-logger = logging.getLogger(__name__)
-
-Event = dict[str, Any]
-Subscriber = Callable[[Event], None]
 
 
 class EventHub:
-    """Delivers events to subscribers; a failing subscriber is logged and never stops the others."""
+    """Delivers events to subscribers, one at a time; one that fails is logged and never stops the others."""
 
     def __init__(self) -> None:
-        self._lock = threading.Lock()
         self._delivery = threading.RLock()
-        self._subscribers: list[Subscriber] = []
+        self._subscribers = Subscribers()
 
-    def subscribe(self, callback: Subscriber) -> Callable[[], None]:
+    def subscribe(self, callback: EventCallback) -> Callable[[], None]:
         """Call `callback` with every event from now on; the returned function ends that."""
-        with self._lock:
-            self._subscribers.append(callback)
-
-        def unsubscribe() -> None:
-            with self._lock:
-                if callback in self._subscribers:
-                    self._subscribers.remove(callback)
-
-        return unsubscribe
+        return self._subscribers.subscribe(callback)
 
     def publish(self, event: str, **fields: Any) -> None:
         """Deliver one event, named `event`, with `fields` that JSON can carry."""
-        message = {"event": event, **fields}
-        with self._lock:
-            subscribers = list(self._subscribers)
         with self._delivery:
-            for callback in subscribers:
-                try:
-                    callback(message)
-                except Exception:
-                    logger.exception("A subscriber failed on the event %s", event)
+            self._subscribers.publish({"event": event, **fields})
 
 
 class ContentChanges:

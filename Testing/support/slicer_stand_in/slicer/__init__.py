@@ -26,6 +26,7 @@ class _Database:
         self.databaseDirectory = ""
         self.isOpen = False
         self.changes = 0
+        self.tagsToPrecache = ("0018,1151",)
         self.opened = _Signal()
 
     def openFolder(self, folder: Path) -> None:
