@@ -17,7 +17,7 @@ from index_samples import uids, write_series
 from VisualDICOMBrowserLib.database.index_workers import child_environment
 
 KILLS = 20
-FILES = 96
+FILES = 72
 MOST_ROUNDS = 80
 CHILD_TIMEOUT_S = 60
 
@@ -112,8 +112,8 @@ def check(importer: Importer, sources: Path) -> int:
     assert not list(folder.rglob("*.part"))
     assert not list(folder.rglob("*.intent"))
     assert importer.store.tag_cache.wait(CHILD_TIMEOUT_S)
-    for sop_uid, _ in rows:
-        assert importer.cached(str(sop_uid))["0008,0018"] == sop_uid
+    cached = query(folder / "ctkDICOMTagCache.sql", "SELECT SOPInstanceUID FROM TagCache WHERE Tag = '0008,0018'")
+    assert {uid for uid, _ in rows} <= {uid for (uid,) in cached}
     for file in ("ctkDICOM.sql", "ctkDICOMTagCache.sql", "visual-dicom-browser.sql"):
         assert query(folder / file, "PRAGMA integrity_check") == [("ok",)]
     return len(rows)

@@ -7,8 +7,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from index_harness import Importer, files_below, opened_importer
+from index_harness import Importer, RecordingControl, files_below, opened_importer
 from index_samples import ct_slice
+
+from VisualDICOMBrowserLib.errors import JobCancelled
 
 
 @pytest.fixture
@@ -78,6 +80,15 @@ def test_encrypted_members_are_reported(importer: Importer, tmp_path: Path) -> N
         data[data.index(signature) + flags] |= 1
     archive.write_bytes(data)
     assert importer.run(archive).rejected[0].reason == "This part of the zip archive is encrypted."
+
+
+def test_cancel_leaves_no_parts(importer: Importer, tmp_path: Path) -> None:
+    archive = zipped(tmp_path / "in.zip", {f"{number}.dcm": ct_slice(number=number) for number in range(1, 101)})
+    importer.control = RecordingControl(cancel_at=64)
+    with pytest.raises(JobCancelled):
+        importer.run(archive)
+    assert importer.database.reader.counts().instances == 64
+    assert not list(importer.database.folder.rglob("*.part"))
 
 
 def test_damaged_archives_are_reported(importer: Importer, tmp_path: Path) -> None:

@@ -345,3 +345,12 @@ def test_values_of_instances_that_were_removed_meanwhile_are_not_filled_in(
     with opened_importer(tmp_path / "db") as opened:
         assert opened.store.tag_cache.wait(10)
         assert opened.cached(uids()["0008,0018"]) == {}
+
+
+def test_values_of_instances_that_are_removed_while_they_wait_are_not_filled_in(importer: Importer) -> None:
+    with importer.store.tag_cache.held():
+        importer.store.accept([importer.part(ct_slice()), importer.part(ct_slice(series=2))])
+        importer.database.writer.remove_series(uids()["0020,000E"])
+    assert importer.store.tag_cache.wait(10)
+    assert importer.cached(uids()["0008,0018"]) == {}
+    assert importer.cached(uids(series=2)["0008,0018"])["0010,0010"] == "Patient^P1"

@@ -9,11 +9,12 @@ from pathlib import Path
 import pytest
 
 from Testing.support.ct_series import CtSeries, dataset_bytes
+from Testing.support.faulty_peer import FaultyPeer, PeerSide
 from Testing.support.file_sink import ControlOfTest, FileSink
 from Testing.support.orthanc import Orthanc
 from VisualDICOMBrowserLib.errors import EngineError, JobCancelled, NetworkError, PeerError
 from VisualDICOMBrowserLib.model import RetrieveRequest
-from VisualDICOMBrowserLib.servers import retrieve_plan
+from VisualDICOMBrowserLib.servers import bulk_pool, retrieve_plan
 from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
 from VisualDICOMBrowserLib.servers.driver import driver_for
 from VisualDICOMBrowserLib.settings import Settings
@@ -95,6 +96,27 @@ def test_cancel_ends_all_parts(
     assert sink.stray_files() == []
     assert driver.retrieve(study_request, FileSink(tmp_path / "again"), ControlOfTest()).received == 42
     driver.close()
+
+
+def test_cancel_does_not_wait_for_a_server_that_never_answers(
+    settings: Settings, sink: FileSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pool = BulkPool(1)
+    monkeypatch.setattr(bulk_pool, "_CANCEL_WAIT_S", 0.5)
+    control = ControlOfTest()
+
+    def script(peer: PeerSide) -> None:
+        peer.read_pdu()
+        control.cancel()
+        peer.wait_for_end()
+
+    request = RetrieveRequest(StudyInstanceUID="1.2", SOPInstanceUIDs=("1.2.3",), SOPClassUIDs=("1.2.4",))
+    try:
+        with FaultyPeer(script) as peer, pytest.raises(JobCancelled):
+            driver_for(peer.config(timeout_s=60.0), settings, pool).retrieve(request, sink, control)
+    finally:
+        pool.close()
+    assert sink.stray_files() == []
 
 
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")

@@ -9,12 +9,17 @@ import pytest
 from Testing.support.faulty_peer import FaultyPeer, PeerSide
 from Testing.support.file_sink import ControlOfTest
 from VisualDICOMBrowserLib.errors import PeerError, PeerTimeoutError
-from VisualDICOMBrowserLib.model import FindResult, Level, Query, StudyRecord
+from VisualDICOMBrowserLib.model import FindResult, Level, Query, RetrieveRequest, StudyRecord
 from VisualDICOMBrowserLib.servers import links
+from VisualDICOMBrowserLib.servers.association import Caller, ContextProposal
+from VisualDICOMBrowserLib.servers.bulk_fetch import FetchPart
 from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
 from VisualDICOMBrowserLib.servers.dimse_find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from VisualDICOMBrowserLib.servers.elements import encode_elements
+from VisualDICOMBrowserLib.servers.links import open_link
 from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.retrieve_plan import plan_retrieve
+from VisualDICOMBrowserLib.servers.storage_classes import UNCOMPRESSED
 from VisualDICOMBrowserLib.settings import Settings
 
 Script = Callable[[PeerSide], None]
@@ -106,6 +111,24 @@ def test_a_query_that_ignores_cancel_is_aborted(monkeypatch: pytest.MonkeyPatch)
     result = ask(script, Query(limit=2))
     assert result.limit_reached
     assert len(result.records) == 2
+
+
+def test_a_list_that_is_cut_is_not_fetched_by() -> None:
+    plans = []
+
+    def script(peer: PeerSide) -> None:
+        context = begin_find(peer)
+        peer.send(context, find_answer(0xFF00), study_answer("1.1"))
+        peer.send(context, find_answer(0xB001))
+        peer.finish()
+
+    request = RetrieveRequest(StudyInstanceUID="1.1", SOPClassUIDs=("1.2.4",))
+    with FaultyPeer(script) as peer:
+        config = peer.config()
+        link = open_link(config, Caller("US", 16384), [ContextProposal(STUDY_ROOT_FIND, UNCOMPRESSED)])
+        plans += plan_retrieve(config, link, request, ControlOfTest(), 4)
+        link.release()
+    assert plans == [FetchPart(requests=(request,), SOPClassUIDs=("1.2.4",))]
 
 
 def test_a_silent_query_ends_with_the_time_out() -> None:

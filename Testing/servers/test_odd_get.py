@@ -182,7 +182,7 @@ def test_cancel_is_sent_and_its_answer_awaited(tmp_path: Path) -> None:
         _, cancel, _ = peer.read_message()
         assert (cancel.field, cancel.responded_to) == (CommandField.C_CANCEL_RQ, 1)
         peer.send(get_context, final(0xFE00, completed=1, remaining=1))
-        peer.wait_for_end()
+        peer.finish()
 
     with pytest.raises(JobCancelled):
         retrieve(script, sink, control=control)

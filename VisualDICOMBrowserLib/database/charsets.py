@@ -121,24 +121,22 @@ def _codec_of(term: str) -> str:
 
 
 def _decode_fragment(part: bytes, codecs: tuple[str, ...]) -> str:
-    if not part.startswith(b"\x1b"):
-        return part.decode(codecs[0], "replace")
+    """Text of a part that begins with an escape sequence, or of what stands before the first."""
     length = 4 if part.startswith((b"\x1b$(", b"\x1b$)")) else 3
     codec = _CODEC_OF_ESCAPE.get(part[:length], "")
-    if codec not in codecs and codec != DEFAULT_CODEC:
-        return part.decode(codecs[0], "replace")
+    if codec in codecs or codec == DEFAULT_CODEC:
+        try:
+            return _decode_escaped(part, length, codec, codecs[0])
+        except UnicodeError:
+            pass  # not what it is announced to be; decoded as far as possible
+    return part.decode(codecs[0], "replace")
+
+
+def _decode_escaped(part: bytes, length: int, codec: str, first: str) -> str:
     if codec in _READ_ESCAPES:
-        return _decoded(part, codec, codecs[0])
+        return part.decode(codec)
     text = part[length:]
     reset = _RESET.search(text)
     if reset is None:
-        return _decoded(text, codec, codecs[0])
-    cut = reset.start()
-    return _decoded(text[:cut], codec, codecs[0]) + text[cut:].decode(codecs[0], "replace")
-
-
-def _decoded(value: bytes, codec: str, instead: str) -> str:
-    try:
-        return value.decode(codec)
-    except UnicodeError:
-        return value.decode(instead, "replace")
+        return text.decode(codec)
+    return text[: reset.start()].decode(codec) + text[reset.start() :].decode(first)

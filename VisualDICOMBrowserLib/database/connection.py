@@ -1,9 +1,10 @@
 """Connections to the SQLite files of a database folder.
 
 One writing connection per file behind one lock, with transactions that begin IMMEDIATE and are short; one
-reading connection per thread, closed when its thread ends or at the latest on `close`. WAL where the file
-system allows it, else CTK's rollback journal; ``synchronous=NORMAL``; the busy timeout of CTK's driver or
-longer. Does not live here: what is written or read.
+reading connection per thread, closed when its thread ends or at the latest on `close`. WAL while a file is
+open for writing, where the file system allows it, else CTK's rollback journal, to which the last one that closes
+a file returns; ``synchronous=NORMAL``; the busy timeout of CTK's driver or longer. Does not live here: what is
+written or read.
 """
 
 from __future__ import annotations
@@ -31,6 +32,7 @@ _Item = TypeVar("_Item")
 logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 20.0
+_JOURNAL_TIMEOUT_S = 1.0
 _CACHE_KIB = 32 * 1024
 _OTHERS_STAY_S = 2.0
 _GAP_SHARE = 0.1
@@ -174,9 +176,14 @@ class WriteConnection:
             yield self._opened()
 
     def close(self) -> None:
-        """Close the connection; later use raises `DatabaseFault`. May be called again."""
+        """Close the connection; later use raises `DatabaseFault`. May be called again.
+
+        Where nobody else has the file open it is left with CTK's rollback journal: a file in WAL mode cannot be
+        opened in a folder without permission to write.
+        """
         with self._lock:
             if self._connection is not None:
+                _leave_wal(self._connection, self.path)
                 self._connection.close()
                 self._connection = None
 
@@ -199,14 +206,31 @@ def _choose_journal(connection: sqlite3.Connection, path: Path) -> None:
     wanted = "delete" if is_on_network(path.parent) else "wal"
     if current == wanted:
         return
+    _set_busy_timeout(connection, _JOURNAL_TIMEOUT_S)
     try:
         got = connection.execute(f"PRAGMA journal_mode={wanted}").fetchone()[0]
     except sqlite3.OperationalError as error:
         # Another program holds the file at this moment; both modes are safe, the next opening tries again.
         logger.info("The journal of %s stays in mode %s: %s", path, current, error)
         return
+    finally:
+        _set_busy_timeout(connection, BUSY_TIMEOUT_S)
     if got != wanted:
         logger.info("The journal of %s is in mode %s, not %s", path, got, wanted)
+
+
+def _leave_wal(connection: sqlite3.Connection, path: Path) -> None:
+    """Return to the rollback journal before closing, at once or not at all."""
+    try:
+        _set_busy_timeout(connection, 0)
+        connection.execute("PRAGMA journal_mode=DELETE")
+    except sqlite3.Error as error:
+        # Somebody else has the file open; SQLite keeps the log for them, and whoever closes last settles it.
+        logger.debug("The journal of %s stays in WAL mode: %s", path, error)
+
+
+def _set_busy_timeout(connection: sqlite3.Connection, seconds: float) -> None:
+    connection.execute(f"PRAGMA busy_timeout={int(seconds * 1000)}")
 
 
 class _Lease:

@@ -10,17 +10,18 @@ from __future__ import annotations
 
 import logging
 import shutil
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from VisualDICOMBrowserLib.database.dicom_columns import DicomColumns
 from VisualDICOMBrowserLib.database.dicom_records import DicomRecords
+from VisualDICOMBrowserLib.database.dicom_tags import DicomTags
+from VisualDICOMBrowserLib.database.dicom_upkeep import DicomUpkeep
 from VisualDICOMBrowserLib.database.dicom_values import DicomValues, normal_tag, tag_of_numbers
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.paths import DATABASE_FILE
 from VisualDICOMBrowserLib.database.records import ScannedFile
-from VisualDICOMBrowserLib.database.removal import RemovalReport
-from VisualDICOMBrowserLib.errors import RejectedFileError, UsageError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import RejectedFileError, VisualDICOMError
 from VisualDICOMBrowserLib.model import ReceivedFile
 
 __all__ = ["DicomDatabase"]
@@ -28,7 +29,7 @@ __all__ = ["DicomDatabase"]
 logger = logging.getLogger(__name__)
 
 
-class DicomDatabase(DicomRecords, DicomColumns):
+class DicomDatabase(DicomRecords, DicomTags, DicomUpkeep, DicomColumns):
     """A stand-in for ctkDICOMDatabase.
 
     Parameters
@@ -73,12 +74,25 @@ class DicomDatabase(DicomRecords, DicomColumns):
 
     @property
     def tagsToPrecache(self) -> list[str]:
-        """Tags that are read from every file at indexing; those assigned are added to the built-in ones."""
+        """Tags that are read from every file at indexing.
+
+        Those assigned are added to the built-in ones, except pixel data and sequences (`LocalDatabase.add_tags`).
+        """
         return sorted(self._database.tags_to_precache)
 
     @tagsToPrecache.setter
     def tagsToPrecache(self, tags: Iterable[str]) -> None:
         self._database.add_tags(normal_tag(tag) for tag in tags)
+
+    @property
+    def useShortStoragePath(self) -> bool:
+        """True; copies lie under short, hashed names."""
+        return True
+
+    @property
+    def useSystemFileCopy(self) -> bool:
+        """False; files are copied by this program."""
+        return False
 
     def openDatabase(self, databaseFile: str, connectionName: str = "") -> bool:
         """Open another database; False and `lastError` if that fails."""
@@ -145,25 +159,6 @@ class DicomDatabase(DicomRecords, DicomColumns):
         """Cached values of one tag by SOP Instance UID, without those that have none."""
         return self._values.values_of(list(sopInstanceUIDs), tag)
 
-    def cachedTag(self, sopInstanceUID: str, tag: str) -> str:
-        """What the tag cache has, markers included; empty if it has nothing."""
-        self._values.flush()
-        cached = self._database.tag_cache.values([sopInstanceUID], [normal_tag(tag)])
-        return cached.get(sopInstanceUID, {}).get(normal_tag(tag), "")
-
-    def cacheTag(self, sopInstanceUID: str, tag: str, value: str) -> bool:
-        """Put a value into the tag cache."""
-        return self.cacheTags([sopInstanceUID], [tag], [value])
-
-    def cacheTags(self, sopInstanceUIDs: Sequence[str], tags: Sequence[str], values: Sequence[str]) -> bool:
-        """Put values into the tag cache, one of each list; False if the lists differ in length."""
-        if not len(sopInstanceUIDs) == len(tags) == len(values):
-            return False
-        rows = zip(sopInstanceUIDs, map(normal_tag, tags), values, strict=True)
-        self._database.writer.add_cached_tags(rows)
-        self._values.forget()
-        return True
-
     def loadInstanceHeader(self, sopInstanceUID: str) -> None:
         """Read a whole header for `headerKeys` and `headerValue`."""
         self.loadFileHeader(self.fileForInstance(sopInstanceUID))
@@ -199,18 +194,6 @@ class DicomDatabase(DicomRecords, DicomColumns):
         except RejectedFileError as error:
             logger.warning("The file %s was not inserted: %s", filePath, error)
         self._values.forget()
-
-    def removePatient(self, patientUID: str | int, cleanup: bool = True) -> bool:
-        """Remove a patient; False if there is none."""
-        return self._removed(lambda: self._database.writer.remove_patient(int(patientUID)))
-
-    def removeStudy(self, studyInstanceUID: str, cleanup: bool = True) -> bool:
-        """Remove a study; False if there is none."""
-        return self._removed(lambda: self._database.writer.remove_study(studyInstanceUID))
-
-    def removeSeries(self, seriesInstanceUID: str, clearCachedTags: bool = False, cleanup: bool = True) -> bool:
-        """Remove a series, its cached tags always with it; False if there is none."""
-        return self._removed(lambda: self._database.writer.remove_series(seriesInstanceUID))
 
     def _attach(self, database: LocalDatabase) -> None:
         self._database = database
@@ -250,15 +233,6 @@ class DicomDatabase(DicomRecords, DicomColumns):
             store.close()
         if outcome.status not in ("imported", "unchanged"):
             raise RejectedFileError(outcome.reason, subject=str(path))
-
-    def _removed(self, remove: Callable[[], RemovalReport]) -> bool:
-        try:
-            remove()
-        except UsageError as error:
-            self._error = str(error)
-            return False
-        self._values.forget()
-        return True
 
 
 def _tag(tag: str | int, element: int | None) -> str:

@@ -58,7 +58,7 @@ class DicomRecords:
         return self._column("SELECT SeriesInstanceUID FROM Series WHERE StudyInstanceUID = ? ORDER BY rowid", studyUID)
 
     def instancesForSeries(self, seriesUID: str, hits: int = -1) -> list[str]:
-        """SOP Instance UIDs of the local instances of a series, at most `hits` if that is not negative."""
+        """SOP Instance UIDs of the local instances of a series, at most `hits` if that is positive."""
         return self._column(
             "SELECT SOPInstanceUID FROM Images WHERE SeriesInstanceUID = ? AND Filename <> '' ORDER BY Filename",
             seriesUID,
@@ -66,7 +66,7 @@ class DicomRecords:
         )
 
     def filesForSeries(self, seriesUID: str, hits: int = -1) -> list[str]:
-        """Absolute paths of the files of a series, at most `hits` if that is not negative."""
+        """Absolute paths of the files of a series, at most `hits` if that is positive."""
         stored = self._column(
             "SELECT Filename FROM Images WHERE SeriesInstanceUID = ? AND Filename <> '' ORDER BY Filename",
             seriesUID,
@@ -75,10 +75,9 @@ class DicomRecords:
         return [self._database.paths.absolute(name) for name in stored]
 
     def urlsForSeries(self, seriesUID: str, hits: int = -1) -> list[str]:
-        """URLs of instances that CTK knows from a server only, at most `hits` if that is not negative."""
-        return self._column(
-            "SELECT URL FROM Images WHERE SeriesInstanceUID = ? AND URL <> '' ORDER BY rowid", seriesUID, hits=hits
-        )
+        """URL of every instance, empty for a local one as in CTK, at most `hits` if that is positive."""
+        sql = "SELECT COALESCE(URL, '') FROM Images WHERE SeriesInstanceUID = ? ORDER BY rowid"
+        return self._column(sql, seriesUID, hits=hits)
 
     def studyForSeries(self, seriesUID: str) -> str:
         """Study Instance UID of a series."""
@@ -243,4 +242,4 @@ class DicomRecords:
         return "" if not rows or rows[0][0] is None else str(rows[0][0])
 
     def _column(self, sql: str, *parameters: str | int, hits: int = -1) -> list[str]:
-        return [str(row[0]) for row in self._rows(f"{sql} LIMIT {int(hits)}", *parameters)]
+        return [str(row[0]) for row in self._rows(f"{sql} LIMIT {hits if hits > 0 else -1}", *parameters)]

@@ -15,6 +15,7 @@ from pathlib import Path
 from VisualDICOMBrowserLib.database.connection import ReadConnections
 from VisualDICOMBrowserLib.database.paths import DatabasePaths
 from VisualDICOMBrowserLib.database.tag_cache import EMPTY_STRING, NOT_IN_INSTANCE, NOT_STORED, TagCache, TagRow
+from VisualDICOMBrowserLib.database.tag_kinds import has_no_text, significant
 from VisualDICOMBrowserLib.errors import DatabaseFault, VisualDICOMError
 
 __all__ = ["DicomValues", "normal_tag", "tag_of_numbers"]
@@ -201,20 +202,9 @@ def _read(path: str, tag: str) -> str | None:
         value = read_values(Path(path), [tag]).get(tag, "")
     except (VisualDICOMError, ValueError):
         return None
-    if not value and _has_no_text(tag) and _has_element(path, tag):
+    if not value and has_no_text(tag) and _has_element(path, tag):
         value = NOT_STORED
-    return value or NOT_IN_INSTANCE
-
-
-def _has_no_text(tag: str) -> bool:
-    """Whether the header scan gives no text for the element although it may be there."""
-    from pydicom.datadict import dictionary_VR
-
-    try:
-        representation = dictionary_VR(int(tag.replace(",", ""), 16))
-    except (KeyError, ValueError):
-        return False
-    return representation == "SQ" or representation.startswith("O")
+    return significant(tag, value) or NOT_IN_INSTANCE
 
 
 def _has_element(path: str, tag: str) -> bool:

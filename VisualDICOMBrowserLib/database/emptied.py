@@ -1,17 +1,46 @@
 """Rows that have nothing left below them, and the counts of those that have.
 
 After a removal only the very series, study and patient concerned are looked at (CTK's clean-up deletes every
-empty row, results of queries included). Called inside a transaction of the writing connection.
+empty row, results of queries included). `empty_rows` finds what CTK left empty. Called inside a transaction of
+the writing connection.
 """
 
 from __future__ import annotations
 
 import sqlite3
+from dataclasses import dataclass
 
 from VisualDICOMBrowserLib.database.row_cache import count_images, count_series
 from VisualDICOMBrowserLib.database.values import date_from_column, date_to_column
 
-__all__ = ["settle_patient", "settle_upwards"]
+__all__ = ["EmptyRow", "empty_rows", "settle_patient", "settle_upwards"]
+
+# Displayed fields are computed of rows with images only, so a stamp tells what was local from results of queries.
+_EMPTY = """
+SELECT SeriesInstanceUID, StudyInstanceUID, NULL FROM Series e
+    WHERE DisplayedFieldsUpdatedTimestamp IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM Images i WHERE i.SeriesInstanceUID = e.SeriesInstanceUID)
+UNION ALL SELECT '', StudyInstanceUID, NULL FROM Studies s
+    WHERE DisplayedFieldsUpdatedTimestamp IS NOT NULL AND StudyInstanceUID <> ''
+    AND NOT EXISTS (SELECT 1 FROM Series e WHERE e.StudyInstanceUID = s.StudyInstanceUID)
+UNION ALL SELECT '', '', UID FROM Patients p
+    WHERE DisplayedFieldsUpdatedTimestamp IS NOT NULL
+    AND NOT EXISTS (SELECT 1 FROM Studies s WHERE s.PatientsUID = p.UID AND s.StudyInstanceUID <> '')
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class EmptyRow:
+    """A series with its study, a study (no series), or a patient (neither, but its row number)."""
+
+    series: str
+    study: str
+    patient: int | None
+
+
+def empty_rows(connection: sqlite3.Connection) -> list[EmptyRow]:
+    """Rows that had images once and have nothing left below them."""
+    return [EmptyRow(*row) for row in connection.execute(_EMPTY)]
 
 
 def settle_upwards(connection: sqlite3.Connection, series_uid: str, study_uid: str) -> tuple[bool, bool, bool]:

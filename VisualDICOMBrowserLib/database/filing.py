@@ -3,8 +3,8 @@
 Identity is CTK's: a patient is PatientID and PatientsName (an empty PatientID becomes the StudyInstanceUID, an
 empty name the PatientID); an existing series keeps its study and an existing study its patient; a SOP Instance
 UID that has a local file stays as it is. A row that CTK made for an instance of a server becomes local. Values
-have the form in which CTK inserts them. Does not live here: transactions (`writer`), what displayed fields say
-(`rule_set`). Used under the lock of the writing connection.
+have the form in which CTK inserts them, without leading spaces that mean nothing. Does not live here:
+transactions (`writer`), what displayed fields say (`rule_set`). Used under the lock of the writing connection.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from VisualDICOMBrowserLib.database.row_cache import (
     count_series,
 )
 from VisualDICOMBrowserLib.database.rule_set import RuleSet
+from VisualDICOMBrowserLib.database.tag_kinds import significant_values
 from VisualDICOMBrowserLib.database.values import (
     date_from_column,
     date_to_column,
@@ -127,7 +128,7 @@ class Filer:
         return outcomes
 
     def _file_one(self, connection: sqlite3.Connection, file: ScannedFile, rules: RuleSet, work: _Work) -> AddOutcome:
-        values = file.values
+        values = significant_values(file.values)
         sop, uid = values.get("0008,0018", ""), values.get("0020,000E", "")
         stored = self._paths.stored(file.path, owned=file.owned)
         refused = _reason_to_refuse(file, stored)

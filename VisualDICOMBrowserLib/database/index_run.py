@@ -99,15 +99,14 @@ class ImportRun:
                 self.reject(path, row)
             else:
                 scanned.append((index, scanned_file(path, self._plan.keys, row)))
-        if not scanned:
-            return
-        if self._copy:
+        if scanned and self._copy:
             self._take_copies([file for _, file in scanned])
-            return
-        spooled = self._store.tag_cache.spool(self._plan.keys, self._tags, encode_line(list(paths)), line)
-        self._pending.append(_Pending(spooled, [index for index, _ in scanned], [file for _, file in scanned]))
-        if sum(len(pending.files) for pending in self._pending) >= _LINKS_AT_ONCE:
-            self.flush()
+        elif scanned:
+            spooled = self._store.tag_cache.spool(self._plan.keys, self._tags, encode_line(list(paths)), line)
+            self._pending.append(_Pending(spooled, [index for index, _ in scanned], [file for _, file in scanned]))
+            if sum(len(pending.files) for pending in self._pending) >= _LINKS_AT_ONCE:
+                self.flush()
+        self._tell()
 
     def take_archive(self, path: str) -> None:
         """Store every DICOM file of a zip archive."""
@@ -115,12 +114,12 @@ class ImportRun:
         names: list[str] = []
         try:
             for member in extracted_members(Path(path), self._store):
-                self._control.raise_if_cancelled()
                 if member.part is None:
                     self.reject(member.name, member.reason)
                     continue
                 received.append(_received(member.part, member.size))
                 names.append(member.name)
+                self._control.raise_if_cancelled()
                 if len(received) >= _COPIES_AT_ONCE:
                     self._accept(received, names)
                     received, names = [], []

@@ -8,9 +8,10 @@ committed; a last line that a crash cut off is ignored. `Spool` is safe from any
 from __future__ import annotations
 
 import json
+import os
 import threading
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
 
@@ -19,7 +20,19 @@ from VisualDICOMBrowserLib.database.storing_layout import SPOOL_SUFFIX
 from VisualDICOMBrowserLib.database.storing_session import StoreSession, storage_fault
 from VisualDICOMBrowserLib.database.tag_cache import TagRow, rows_of_file
 
-__all__ = ["LeftBatch", "Spool", "SpooledBatch", "read_spool", "rows_of", "scanned_file"]
+__all__ = [
+    "FileToCache",
+    "Spool",
+    "SpooledBatch",
+    "files_of",
+    "read_spool",
+    "rows_of",
+    "same_path",
+    "scanned_file",
+]
+
+FileToCache = tuple[ScannedFile, tuple[str, ...]]
+"""A scanned file and the tags that go into the cache."""
 
 _SEGMENT_BYTES = 32 * 1024 * 1024
 
@@ -41,24 +54,7 @@ class SpooledBatch:
 
     segment: _Segment
     offset: int
-    accepted: frozenset[int] = field(default_factory=frozenset)
-
-
-@dataclass(frozen=True)
-class LeftBatch:
-    """A batch read back from a dead session's spool file."""
-
-    files: tuple[ScannedFile, ...]
-    cached: tuple[str, ...]
-
-    def sop_uids(self) -> list[str]:
-        """SOP Instance UIDs of the files."""
-        return [file.SOPInstanceUID for file in self.files]
-
-    def rows(self, indexed: Mapping[str, str]) -> list[TagRow]:
-        """Tag cache rows of the files to which `indexed` (path by SOP Instance UID) points."""
-        chosen = [file for file in self.files if indexed.get(file.SOPInstanceUID) == file.path]
-        return [row for file in chosen for row in rows_of_file(file, self.cached)]
+    accepted: tuple[int, ...] = ()
 
 
 class Spool:
@@ -131,36 +127,49 @@ class Spool:
         segment.path.unlink(missing_ok=True)
 
 
-def rows_of(batches: Sequence[SpooledBatch]) -> list[TagRow]:
-    """Tag cache rows of the accepted files of `batches`, sorted by SOP Instance UID and tag."""
-    chosen: list[tuple[ScannedFile, list[str]]] = []
+def files_of(batches: Sequence[SpooledBatch]) -> list[FileToCache]:
+    """The accepted files of `batches`."""
+    files: list[FileToCache] = []
     for batch in batches:
         segment = batch.segment
-        cached = sorted(segment.cached)
+        cached = tuple(sorted(segment.cached))
         with segment.path.open("rb") as file:
             file.seek(batch.offset)
             paths, answer = json.loads(file.readline()), json.loads(file.readline())
         for index in batch.accepted:
-            chosen.append((scanned_file(paths[index], segment.keys, answer[index]), cached))
-    chosen.sort(key=lambda pair: pair[0].SOPInstanceUID)
-    return [row for file, cached in chosen for row in rows_of_file(file, cached)]
+            files.append((scanned_file(paths[index], segment.keys, answer[index]), cached))
+    return files
 
 
-def read_spool(path: Path) -> Iterator[LeftBatch]:
-    """The batches of a spool file that a dead session left, up to where it was cut off."""
+def read_spool(path: Path) -> Iterator[list[FileToCache]]:
+    """The files in a spool file that a dead session left, batch by batch, up to where it was cut off."""
     with path.open("rb") as file:
         try:
             head = json.loads(file.readline())
             while line := file.readline():
                 paths, answer = json.loads(line), json.loads(file.readline())
-                files = (
-                    scanned_file(name, head["keys"], row)
+                yield [
+                    (scanned_file(name, head["keys"], row), tuple(head["cached"]))
                     for name, row in zip(paths, answer, strict=True)
                     if isinstance(row, list)
-                )
-                yield LeftBatch(tuple(files), tuple(head["cached"]))
+                ]
         except (ValueError, KeyError, TypeError):
             return
+
+
+def rows_of(files: Sequence[FileToCache]) -> list[TagRow]:
+    """Tag cache rows of files, sorted by SOP Instance UID and tag."""
+    ordered = sorted(files, key=lambda pair: pair[0].SOPInstanceUID)
+    return [row for file, cached in ordered for row in rows_of_file(file, cached)]
+
+
+def same_path(path: str, other: str | None) -> bool:
+    """Whether two absolute paths are written alike, but for what the system does not tell apart."""
+    return other is not None and (path == other or _plain(path) == _plain(other))
+
+
+def _plain(path: str) -> str:
+    return os.path.normcase(os.path.normpath(path))
 
 
 def scanned_file(path: str, keys: Sequence[str], row: list[Any], *, owned: bool = False) -> ScannedFile:

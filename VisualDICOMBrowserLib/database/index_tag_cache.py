@@ -19,8 +19,10 @@ from typing import Protocol
 from VisualDICOMBrowserLib.database.index_spool import (
     Spool,
     SpooledBatch,
+    files_of,
     read_spool,
     rows_of,
+    same_path,
 )
 from VisualDICOMBrowserLib.database.storing_layout import SPOOL_SUFFIX
 from VisualDICOMBrowserLib.database.storing_session import StoreSession
@@ -86,7 +88,7 @@ class TagCacheFiller:
         keys : sequence of str
             Tags of the values in the answer.
         cached : collection of str
-            Those of them that go into the cache.
+            Tags that go into the cache; of what was not read nothing can be said.
         paths, answer : bytes
             Line with the files' paths and line with their values (`index_worker`).
 
@@ -95,7 +97,7 @@ class TagCacheFiller:
         StorageFault
             The disk is full or failed.
         """
-        return self._spool.append(tuple(keys), frozenset(cached), paths, answer)
+        return self._spool.append(tuple(keys), frozenset(cached).intersection(keys), paths, answer)
 
     def confirm(self, batch: SpooledBatch, accepted: Collection[int]) -> None:
         """Let the files of `batch` with the indexes `accepted` go into the cache."""
@@ -103,7 +105,7 @@ class TagCacheFiller:
             if not accepted:
                 self._spool.finish(batch)
                 return
-            batch.accepted = frozenset(accepted)
+            batch.accepted = tuple(accepted)
             self._confirmed.append(batch)
             self._backlog += len(accepted)
             self._wake()
@@ -195,7 +197,10 @@ class TagCacheFiller:
             return batches
 
     def _write(self, batches: list[SpooledBatch]) -> None:
-        self._writer().add_cached_tags(rows_of(batches))
+        files = files_of(batches)
+        # What was removed meanwhile leaves no trace.
+        indexed = self._files_of(file.SOPInstanceUID for file, _ in files)
+        self._writer().add_cached_tags(rows_of([pair for pair in files if pair[0].SOPInstanceUID in indexed]))
         for batch in batches:
             self._spool.finish(batch)
 
@@ -204,11 +209,10 @@ class TagCacheFiller:
 
         Others were never indexed, or were removed or replaced since.
         """
-        for batch in read_spool(path):
-            files = self._files_of(batch.sop_uids())
-            rows = batch.rows(files)
-            if rows:
-                self._writer().add_cached_tags(rows)
+        for files in read_spool(path):
+            indexed = self._files_of(file.SOPInstanceUID for file, _ in files)
+            known = [pair for pair in files if same_path(pair[0].path, indexed.get(pair[0].SOPInstanceUID))]
+            self._writer().add_cached_tags(rows_of(known))
             if self._closed:
                 return
         path.unlink(missing_ok=True)

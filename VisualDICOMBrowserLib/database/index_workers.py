@@ -36,6 +36,7 @@ _MODULE = "VisualDICOMBrowserLib.database.index_worker"
 _AHEAD = 3
 _CANCEL_CHECK_S = 0.2
 _END_TIMEOUT_S = 5.0
+_MOST_FAILED_STARTS = 3
 _DEADLY = "The process that read this file ended; the file may be damaged."
 
 
@@ -57,6 +58,7 @@ class ScanPool:
         self._count = count
         self._arrived: queue.SimpleQueue[tuple[_Worker, bytes]] = queue.SimpleQueue()
         self._workers: list[_Worker] = []
+        self._failed_starts = 0
 
     def __enter__(self) -> ScanPool:
         self._workers = [self._started() for _ in range(self._count)]
@@ -109,11 +111,13 @@ class ScanPool:
     def _replace(self, dead: _Worker, again: deque[Sequence[str]]) -> Sequence[str] | None:
         """A new worker for a dead one; the list of the one file that was its end, if that is clear."""
         dead.end(kill=True)
-        if not dead.was_ready:
+        self._failed_starts += not dead.was_ready
+        if self._failed_starts > _MOST_FAILED_STARTS:
             message = "The processes that read headers cannot be started."
             raise EnvironmentFault(message, next_step="Check the Python installation.")
         self._workers[self._workers.index(dead)] = self._started()
-        if not dead.sent:
+        if not dead.sent or not dead.was_ready:
+            again.extend(dead.sent)
             return None
         suspect = dead.sent.popleft()
         again.extend(dead.sent)

@@ -45,6 +45,7 @@ from VisualDICOMBrowserLib.database.schema import (
     table_names,
 )
 from VisualDICOMBrowserLib.database.tag_cache import BASE_TAGS, TagCache, TagRow, rows_of_file
+from VisualDICOMBrowserLib.database.tag_kinds import has_no_text
 from VisualDICOMBrowserLib.database.writer import DatabaseWriter
 from VisualDICOMBrowserLib.errors import DatabaseFault, StorageFault
 
@@ -81,7 +82,8 @@ class LocalDatabase:
         self._path = self.folder / DATABASE_FILE
         self._asked_to_write = writable
         self._added_tags: frozenset[str] = frozenset()
-        self._closers: list[WriteConnection | ReadConnections | TagCache | OwnStore | DatabaseReader] = []
+        self._file: WriteConnection | None = None
+        self._closers: list[ReadConnections | TagCache | OwnStore | DatabaseReader] = []
         self._writer: DatabaseWriter | None = None
         try:
             file = self._open_main(writable=writable, create=create)
@@ -132,10 +134,14 @@ class LocalDatabase:
     @property
     def tags_to_precache(self) -> frozenset[str]:
         """Tags (``"GGGG,EEEE"``) that are read from every file at indexing: CTK's, the rules', and added ones."""
-        return BASE_TAGS | self._rule_tags | self._added_tags
+        return BASE_TAGS | self._rule_tags | {tag for tag in self._added_tags if not has_no_text(tag)}
 
     def add_tags(self, tags: Iterable[str]) -> None:
-        """Read these tags too from files that are indexed from now on; not kept beyond this object."""
+        """Read these tags too from files that are indexed from now on; not kept beyond this object.
+
+        Pixel data and sequences are passed over: a scan has no text for them and could not tell whether they
+        are there.
+        """
         self._added_tags |= {tag.upper() for tag in tags}
 
     def cached_tag_rows(self, file: ScannedFile) -> list[TagRow]:
@@ -163,6 +169,9 @@ class LocalDatabase:
         for part in self._closers:
             part.close()
         self._closers.clear()
+        # The last one, because only the last connection of all can change the journal of the file.
+        if self._file is not None:
+            self._file.close()
 
     def _open_main(self, *, writable: bool, create: bool) -> WriteConnection | None:
         """Writing connection to a file that has the present schema, None if it is for reading only."""
@@ -175,8 +184,7 @@ class LocalDatabase:
             raise self._missing()
         if not is_new and not self._look_at(writable=writable):
             return None
-        file = WriteConnection(self._path)
-        self._closers.append(file)
+        self._file = file = WriteConnection(self._path)
         with file.transaction() as connection:
             if not table_names(connection):
                 create_schema(connection)

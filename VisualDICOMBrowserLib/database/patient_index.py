@@ -1,8 +1,10 @@
 """Patients in memory, for lists and searches that do not wait for the disk.
 
 Records, search text (without case and accents) and sort keys of every patient, loaded anew only when the
-tables have changed (`PRAGMA data_version`) and sharing the folded names of the former load. Names match
-whatever the order of their parts. Safe from any thread.
+tables have changed (`PRAGMA data_version`) and sharing the folded names of the former load. Number and last
+date of studies are those of the local ones, whatever the displayed fields say, which are empty or out of date
+where another program has not computed them yet. Names match whatever the order of their parts. Safe from any
+thread.
 """
 
 from __future__ import annotations
@@ -16,21 +18,13 @@ from typing import Any
 
 from VisualDICOMBrowserLib.database.connection import ReadConnections
 from VisualDICOMBrowserLib.database.faults import database_faults
-from VisualDICOMBrowserLib.database.local_rows import LOCAL_PATIENT, NO_REMOTE
+from VisualDICOMBrowserLib.database.local_rows import LOCAL_PATIENTS, NO_REMOTE
 from VisualDICOMBrowserLib.database.values import date_from_column, folded, folded_name, natural_key, readable_name
 from VisualDICOMBrowserLib.model import PatientRecord
 
 __all__ = ["IndexedPatient", "PatientIndex", "select"]
 
-_SELECT = f"""
-SELECT UID, PatientID, PatientsName, PatientsBirthDate, PatientsSex, DisplayedPatientsName,
-    COALESCE(
-        DisplayedNumberOfStudies,
-        (SELECT COUNT(*) FROM Studies WHERE PatientsUID = UID AND StudyInstanceUID <> '')
-    ),
-    DisplayedLastStudyDate
-FROM Patients p WHERE {LOCAL_PATIENT}
-"""
+_SELECT = "SELECT UID, PatientID, PatientsName, PatientsBirthDate, PatientsSex, DisplayedPatientsName FROM Patients"
 _WILDCARDS = {"*": ".*", "?": "."}
 
 
@@ -74,10 +68,7 @@ class PatientIndex:
                 self._connection = self._connections.separate()
             version = int(self._connection.execute("PRAGMA data_version").fetchone()[0])
             if version != self._version:
-                others = self._other_birth_dates()
-                no_remote = self._connection.execute(NO_REMOTE).fetchone()[0]
-                rows = self._connection.execute(_SELECT, {"no_remote": no_remote}).fetchall()
-                self._patients = sorted((_indexed(row, others) for row in rows), key=lambda item: item.order)
+                self._patients = self._loaded(self._connection)
                 self._version = version
             return self._patients
 
@@ -88,6 +79,15 @@ class PatientIndex:
                 self._connection.close()
                 self._connection = None
                 self._version = -1
+
+    def _loaded(self, connection: sqlite3.Connection) -> list[IndexedPatient]:
+        others = self._other_birth_dates()
+        no_remote = connection.execute(NO_REMOTE).fetchone()[0]
+        local = connection.execute(LOCAL_PATIENTS, {"no_remote": no_remote})
+        studies = {key: (count, date_from_column(date)) for key, count, date in local}
+        rows = connection.execute(_SELECT).fetchall()
+        patients = [_indexed(row, studies[row[0]], others) for row in rows if row[0] in studies]
+        return sorted(patients, key=lambda item: item.order)
 
 
 def text_matcher(wanted: str) -> Callable[[str], bool]:
@@ -117,16 +117,18 @@ def select(patients: Iterable[IndexedPatient], name: str, patient_id: str) -> li
     return chosen
 
 
-def _indexed(row: tuple[Any, ...], others: dict[tuple[str, str], tuple[str, ...]]) -> IndexedPatient:
-    key, patient_id, name, birth_date, sex, displayed, studies, last_date = row
+def _indexed(
+    row: tuple[Any, ...], studies: tuple[int, str], others: dict[tuple[str, str], tuple[str, ...]]
+) -> IndexedPatient:
+    key, patient_id, name, birth_date, sex, displayed = row
     patient_id, name = str(patient_id or ""), str(name or "")
     record = PatientRecord(
         PatientID=patient_id,
         PatientName=name,
         PatientBirthDate=date_from_column(birth_date),
         PatientSex=str(sex or ""),
-        NumberOfPatientRelatedStudies=studies,
-        LastStudyDate=date_from_column(last_date),
+        NumberOfPatientRelatedStudies=studies[0],
+        LastStudyDate=studies[1],
         OtherBirthDates=others.get((patient_id, name), ()),
         key=key,
     )

@@ -12,14 +12,13 @@ import json
 from collections.abc import Iterable
 from typing import Any
 
-from VisualDICOMBrowserLib.database.local_rows import LOCAL_IMAGE, LOCAL_SERIES
+from VisualDICOMBrowserLib.database.local_rows import LOCAL_IMAGE, LOCAL_SERIES, STUDY_DATE
 from VisualDICOMBrowserLib.database.values import folded
 from VisualDICOMBrowserLib.model import Query
 
 __all__ = ["FOLD_FUNCTION", "Conditions", "conditions_for", "folded_column"]
 
 FOLD_FUNCTION = "folded_text"
-_STUDY_DATE = "replace(CAST(s.StudyDate AS TEXT), '-', '')"
 
 
 class Conditions:
@@ -66,9 +65,9 @@ def conditions_for(query: Query, patient_keys: Iterable[int] | None = None) -> C
     if query.Modalities:
         _any_of(found, found.series, "e.Modality", "modalities", [item.upper() for item in query.Modalities])
     if query.date_from:
-        found.add(found.study, f"{_STUDY_DATE} >= :date_from", date_from=query.date_from)
+        found.add(found.study, f"{STUDY_DATE} >= :date_from", date_from=query.date_from)
     if query.date_to:
-        found.add(found.study, f"{_STUDY_DATE} <= :date_to AND {_STUDY_DATE} <> ''", date_to=query.date_to)
+        found.add(found.study, f"{STUDY_DATE} <= :date_to AND {STUDY_DATE} <> ''", date_to=query.date_to)
     return found
 
 

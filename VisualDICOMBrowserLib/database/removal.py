@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from VisualDICOMBrowserLib.database.connection import WriteConnection
-from VisualDICOMBrowserLib.database.emptied import settle_patient, settle_upwards
+from VisualDICOMBrowserLib.database.emptied import EmptyRow, empty_rows, settle_patient, settle_upwards
 from VisualDICOMBrowserLib.database.filing import existing_instances
 from VisualDICOMBrowserLib.database.own_store import OwnStore, PendingRemoval
 from VisualDICOMBrowserLib.database.pacing import Pace
@@ -96,6 +96,27 @@ class Remover:
             raise _unknown_series(uid)
         return self._remove_series(uid, study[0])
 
+    def remove_empty_rows(self) -> RemovalReport:
+        """See `DatabaseWriter.remove_empty_rows`."""
+        reports: list[RemovalReport] = []
+        with self._file.reading() as connection:
+            found = empty_rows(connection)
+
+        def settle(connection: sqlite3.Connection, part: Sequence[EmptyRow]) -> None:
+            for row in part:
+                if row.patient is None:
+                    reports.append(_settled(connection, row.series, row.study))
+                else:
+                    reports.append(RemovalReport(patients=int(settle_patient(connection, row.patient))))
+            self._file.outdate()
+
+        self._file.in_portions(found, self._pace, settle)
+        for row in found:
+            self._forget(row.series, row.study)
+        if found:
+            self._forget_absent_patients()
+        return sum(reports, RemovalReport())
+
     def finish_pending(self) -> RemovalReport:
         """See `DatabaseWriter.finish_removals`."""
         report = RemovalReport()
@@ -137,23 +158,24 @@ class Remover:
         gone = [(sop, stored) for sop, stored, _ in removal.instances if sop not in present]
         deleted, failed = self._delete_files(removal, gone)
         self._tag_cache.remove([sop for sop, _ in gone])
-        self._forget(removal)
+        self._forget(removal.SeriesInstanceUID, removal.StudyInstanceUID)
         if patient is not None and report.patients:
             self._own.forget(patient=(patient[1] or "", patient[2] or ""))
         if not failed:
             self._own.end_removal(removal)
         return report + RemovalReport(instances=len(gone), deleted_files=deleted, kept_files=tuple(failed))
 
-    def _forget(self, removal: PendingRemoval) -> None:
+    def _forget(self, series_uid: str, study_uid: str) -> None:
+        """Forget what is known of a series and a study, unless they have a row."""
         uids = []
-        if self._row("SELECT 1 FROM Series WHERE SeriesInstanceUID = ?", removal.SeriesInstanceUID) is None:
-            uids.append(removal.SeriesInstanceUID)
-        if self._row("SELECT 1 FROM Studies WHERE StudyInstanceUID = ?", removal.StudyInstanceUID) is None:
-            uids.append(removal.StudyInstanceUID)
+        if self._row("SELECT 1 FROM Series WHERE SeriesInstanceUID = ?", series_uid) is None:
+            uids.append(series_uid)
+        if self._row("SELECT 1 FROM Studies WHERE StudyInstanceUID = ?", study_uid) is None:
+            uids.append(study_uid)
         self._own.forget(uids=uids)
 
     def _forget_absent_patients(self) -> None:
-        """Forget birth dates of patients whose row went just before a crash."""
+        """Forget birth dates of patients that have no row any more."""
         for identity in self._own.other_birth_dates():
             with self._file.reading() as connection:
                 sql = "SELECT 1 FROM Patients WHERE PatientID = ? AND PatientsName = ?"

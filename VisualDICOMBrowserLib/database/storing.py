@@ -150,7 +150,7 @@ class InstanceStore:
             scanned = [self._scanned(file, origin, plan) for file, origin in zip(files, origins, strict=True)]
             arrivals = {index: item for index, item in enumerate(scanned) if isinstance(item, _Arrival)}
             outcomes = {index: item for index, item in enumerate(scanned) if isinstance(item, AddOutcome)}
-            flush_files([arrival.part for arrival in arrivals.values()], self._flushers)
+            flush_files([files[index].path for index in arrivals if not files[index].flushed], self._flushers)
             with self._placing:
                 outcomes.update(self._placed(arrivals, plan))
         except OSError as error:

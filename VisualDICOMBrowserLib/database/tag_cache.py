@@ -17,6 +17,7 @@ from VisualDICOMBrowserLib.database.displayed_rules import RadiotherapyRule
 from VisualDICOMBrowserLib.database.pacing import Pace
 from VisualDICOMBrowserLib.database.records import ScannedFile
 from VisualDICOMBrowserLib.database.schema import TAG_CACHE_TABLE, table_names
+from VisualDICOMBrowserLib.database.tag_kinds import significant
 from VisualDICOMBrowserLib.database.values import storable
 
 __all__ = [
@@ -62,7 +63,7 @@ def rows_of_file(file: ScannedFile, tags: Collection[str]) -> list[TagRow]:
     values = file.values
     sop = values["0008,0018"]
     skipped = frozenset() if values.get("0008,0060", "").startswith("RT") else _RADIOTHERAPY_ONLY
-    return [(sop, tag, values.get(tag) or NOT_IN_INSTANCE) for tag in tags if tag not in skipped]
+    return [(sop, tag, significant(tag, values.get(tag, "")) or NOT_IN_INSTANCE) for tag in tags if tag not in skipped]
 
 
 class TagCache:

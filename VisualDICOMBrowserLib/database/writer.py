@@ -33,6 +33,8 @@ __all__ = ["DatabaseWriter"]
 
 _Item = TypeVar("_Item")
 
+_LATE_AT_ONCE = 100
+
 
 class DatabaseWriter:
     """Writes to an opened database; made by `LocalDatabase`.
@@ -51,6 +53,7 @@ class DatabaseWriter:
     ) -> None:
         self._file = file
         self._paths = paths
+        self._own = own
         self._tag_cache = tag_cache
         self._registry = registry
         self._cache = RowCache()
@@ -124,7 +127,8 @@ class DatabaseWriter:
     def update_displayed_fields(self, control: JobControl | None = None) -> int:
         """Compute displayed fields of local instances that have none yet, as other programs leave them.
 
-        Values come from the tag cache, else from the file. Returns the number of instances.
+        Values come from the tag cache, else from the file. Returns the number of instances. Rows that were looked
+        through by an earlier call are not looked at again, so it costs next to nothing where nothing is new.
 
         Raises
         ------
@@ -132,19 +136,21 @@ class DatabaseWriter:
             `control` was cancelled; what was done stays.
         """
         control = control or NullControl()
-        late = LateFields(self._paths, self._tag_cache)
-        with self._file.reading() as connection:
-            waiting = late.waiting(connection)
-        for start in range(0, len(waiting), 500):
+        late = LateFields(self._file, self._paths, self._own, self._tag_cache)
+
+        def update(connection: sqlite3.Connection, part: Sequence[InstanceToDisplay]) -> None:
+            late.update(connection, part, self._cache, self._rules)
+
+        done = 0
+        for stretch in late.stretches():
             control.raise_if_cancelled()
-            group = late.with_values(waiting[start : start + 500], self._rules.tags)
-
-            def update(connection: sqlite3.Connection, part: Sequence[InstanceToDisplay]) -> None:
-                late.update(connection, part, self._cache, self._rules)
-
-            self._in_portions(group, self._late_pace, update)
-            control.progress(min(start + 500, len(waiting)), len(waiting))
-        return len(waiting)
+            for start in range(0, len(stretch.waiting), _LATE_AT_ONCE):
+                control.raise_if_cancelled()
+                group = late.with_values(stretch.waiting[start : start + _LATE_AT_ONCE], self._rules.tags)
+                self._in_portions(group, self._late_pace, update)
+                done += len(group)
+            late.remember(stretch)
+        return done
 
     def set_connections(self, key: int, allow: Sequence[str], deny: Sequence[str]) -> None:
         """Servers that may and may not be asked for a patient, in CTK's column ``Connections``."""
@@ -184,6 +190,13 @@ class DatabaseWriter:
             There is no such series.
         """
         return self._remover.remove_series(uid)
+
+    def remove_empty_rows(self) -> RemovalReport:
+        """Remove series without images, studies without series and patients without studies, left by other programs.
+
+        Results of CTK's queries, which never had an image, stay.
+        """
+        return self._remover.remove_empty_rows()
 
     def finish_removals(self) -> RemovalReport:
         """End removals that an earlier run began."""

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from VisualDICOMBrowserLib.engine.client import EngineClient
-from VisualDICOMBrowserLib.errors import EngineError, error_from_dict
+from VisualDICOMBrowserLib.errors import EngineError, JobCancelled, error_from_dict
 from VisualDICOMBrowserLib.model import AnyRecord, Level, record_from_dict
 
 __all__ = ["Session"]
@@ -75,8 +75,10 @@ class Session:
         ------
         EngineError
             The job did not end in time.
+        JobCancelled
+            The job was cancelled.
         VisualDICOMError
-            The job failed or was cancelled; the error is the job's own.
+            The job failed; the error is the job's own.
         """
         deadline = None if timeout is None else time.monotonic() + timeout
         stop = self.client.subscribe(_progress_filter(job_id, on_progress)) if on_progress else None
@@ -85,8 +87,11 @@ class Session:
         finally:
             if stop is not None:
                 stop()
-        if job["state"] in ("failed", "cancelled") and job.get("error"):
+        if job.get("error"):
             raise error_from_dict(job["error"])
+        if job["state"] == "cancelled":
+            message = f"The job {job_id} was cancelled; what it had done stays."
+            raise JobCancelled(message, subject=job_id)
         return job
 
     def _wait_ended(self, job_id: str, deadline: float | None) -> Job:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Callable, Sequence
 from pathlib import Path
@@ -22,6 +23,7 @@ __all__ = ["DatabaseSink"]
 _BATCH_FILES = 100
 _BATCH_BYTES = 64 * 1024 * 1024
 _WAITING_FILES = 2000
+_GATHERING_S = 0.1
 
 
 class DatabaseSink:
@@ -115,16 +117,18 @@ class DatabaseSink:
         self._on_batch(outcomes)
 
     def _next_batch(self) -> tuple[list[ReceivedFile], bool]:
+        """Files that wait, gathered for a moment since a batch costs the same few flushes whatever its size."""
         batch: list[ReceivedFile] = []
         size = 0
         received = self._queue.get()
+        until = time.monotonic() + _GATHERING_S
         while received is not None:
             batch.append(received)
             size += received.size
             if len(batch) >= _BATCH_FILES or size >= _BATCH_BYTES:
                 return batch, False
             try:
-                received = self._queue.get_nowait()
+                received = self._queue.get(timeout=max(0.0, until - time.monotonic()))
             except queue.Empty:
                 return batch, False
         return batch, True

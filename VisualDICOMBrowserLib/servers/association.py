@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from VisualDICOMBrowserLib.errors import AssociationError, PeerError, VisualDICOMError
+from VisualDICOMBrowserLib.model import JobControl, NullControl
 from VisualDICOMBrowserLib.servers.channel import Channel, set_no_delay
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.faults import connect_fault, rejected, unanswered
@@ -98,6 +99,7 @@ def open_association(
     caller: Caller,
     proposals: Sequence[ContextProposal],
     handlers: Sequence[tuple[Any, Any]] = (),
+    control: JobControl | None = None,
 ) -> Opened:
     """Connect to the server and negotiate; every address of the host is tried.
 
@@ -105,7 +107,10 @@ def open_association(
     ------
     NetworkError, PeerTimeoutError, AssociationError, PeerError
         With the reason in words.
+    JobCancelled
+        `control` was cancelled before the server had answered.
     """
+    control = control or NullControl()
     try:
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
     except OSError as fault:
@@ -113,8 +118,11 @@ def open_association(
     addresses = list(dict.fromkeys(entry[4] for entry in found))
     failure: VisualDICOMError = unanswered(config)
     for address in addresses:
-        attempt = _Attempt(config, caller, address)
+        attempt = _Attempt(config, caller, address, control)
         opened = attempt.run(proposals, handlers)
+        if opened is not None and control.cancel_requested:
+            opened.association.abort()
+        control.raise_if_cancelled()
         if opened is not None:
             return opened
         failure = attempt.failure()
@@ -126,13 +134,15 @@ def open_association(
 class _Attempt:
     """One try to open an association to one address."""
 
-    def __init__(self, config: ServerConfig, caller: Caller, address: tuple[Any, ...]) -> None:
+    def __init__(self, config: ServerConfig, caller: Caller, address: tuple[Any, ...], control: JobControl) -> None:
+        self._control = control
         self._config = config
         self._caller = caller
         self._address = address
         self._started = time.monotonic()
         self._association: Association | None = None
         self.connected = False
+        self.opened = False
         self.sock: socket.socket | None = None
         self.holder: Any = None
 
@@ -148,6 +158,7 @@ class _Attempt:
             def _create_socket(self, *arguments: Any) -> Any:
                 created = super()._create_socket(*arguments)
                 attempt.sock, attempt.holder = getattr(created, "socket", None), created
+                attempt._control.on_cancel(attempt.break_off)
                 return created
 
         entity = Entity(ae_title=self._caller.ae_title)
@@ -174,11 +185,18 @@ class _Attempt:
             if self.sock is not None:
                 self.sock.close()
             return None
+        self.opened = True
         accepted = [
             Accepted(int(item.context_id or 0), str(item.abstract_syntax), str(item.transfer_syntax[0]))
             for item in self._association.accepted_contexts
         ]
         return Opened(self._association, tuple(accepted), getattr(self.holder, "socket", None))
+
+    def break_off(self) -> None:
+        """End the waiting for an answer, from another thread; an association that is open is left alone."""
+        if self.sock is not None and not self.opened:
+            with contextlib.suppress(OSError):
+                self.sock.shutdown(socket.SHUT_RDWR)
 
     def failure(self) -> VisualDICOMError:
         """Why `run` gave nothing."""
@@ -230,6 +248,8 @@ class _Attempt:
             set_no_delay(sock)
             # pynetdicom's reader blocks without a time-out of its own when a peer stops within a PDU.
             sock.settimeout(self._config.timeout_s)
+        if self._control.cancel_requested:  # it came between making the socket and connecting it
+            self.break_off()
 
 
 def take_over(opened: Opened, config: ServerConfig, caller: Caller) -> Channel:
@@ -239,6 +259,8 @@ def take_over(opened: Opened, config: ServerConfig, caller: Caller) -> Channel:
     ------
     TakeOverFailed
         Nothing was changed; the association can still be used through pynetdicom.
+    PeerError
+        pynetdicom's threads do not end; the association was aborted.
     """
     association = opened.association
     try:
@@ -256,11 +278,11 @@ def take_over(opened: Opened, config: ServerConfig, caller: Caller) -> Channel:
     association.join(_THREAD_END_S)
     if reader.is_alive() or association.is_alive():
         association.abort()
-        raise connection_not_ours(config)
+        raise _not_ours(config)
     return Channel(opened.sock, max_pdu=caller.max_pdu, peer_max_pdu=peer_max_pdu, timeout_s=config.timeout_s)
 
 
-def connection_not_ours(config: ServerConfig) -> VisualDICOMError:
+def _not_ours(config: ServerConfig) -> VisualDICOMError:
     """pynetdicom's threads did not end, so nobody may use the socket."""
     return PeerError(
         f"The connection to {config.name} could not be set up for the transfer.",

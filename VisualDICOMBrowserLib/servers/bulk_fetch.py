@@ -14,7 +14,7 @@ from VisualDICOMBrowserLib.model import InstanceSink, JobControl, RetrieveReques
 from VisualDICOMBrowserLib.servers.association import Caller, ContextProposal
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse_get import PATIENT_ROOT_GET, STUDY_ROOT_GET, get_instances
-from VisualDICOMBrowserLib.servers.links import Link, open_link
+from VisualDICOMBrowserLib.servers.links import Link, end_link, open_link
 from VisualDICOMBrowserLib.servers.progress import ProgressSum, is_answered, settled
 from VisualDICOMBrowserLib.servers.storage_classes import UNCOMPRESSED, classes_for, proposed_contexts
 from VisualDICOMBrowserLib.settings import Settings
@@ -75,14 +75,14 @@ def fetch(
     NetworkError, AssociationError, PeerError, StorageFault, JobCancelled
         The part ended early; what had arrived whole is in the sink.
     """
-    link = open_link(config, caller, _proposals(part.SOPClassUIDs), own_loop=own_loop)
+    link = open_link(config, caller, _proposals(part.SOPClassUIDs), own_loop=own_loop, control=control)
     total = ProgressSum(control, part.expected)
     outcomes: list[tuple[int | None, RetrieveResult | VisualDICOMError]] = []
     try:
         for request in part.requests:
             outcomes.append((request.expected, _outcome(config, link, request, sink, total)))
-    except BaseException:
-        link.abort()
+    except BaseException as error:
+        end_link(link, error)
         raise
     link.release()
     return settled(control, outcomes)

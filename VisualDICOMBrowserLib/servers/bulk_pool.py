@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import queue
 import threading
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -16,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from VisualDICOMBrowserLib.errors import EngineError, JobCancelled, VisualDICOMError, error_from_dict
+from VisualDICOMBrowserLib.errors import EngineError, VisualDICOMError, error_from_dict
 from VisualDICOMBrowserLib.model import (
     FailedInstance,
     InstanceSink,
@@ -27,6 +28,7 @@ from VisualDICOMBrowserLib.model import (
 from VisualDICOMBrowserLib.servers.association import Caller
 from VisualDICOMBrowserLib.servers.bulk_fetch import FetchPart
 from VisualDICOMBrowserLib.servers.bulk_process import WorkerProcess
+from VisualDICOMBrowserLib.servers.channel import CANCEL_WAIT_S
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.progress import PartControl, ProgressSum, settled
 
@@ -34,6 +36,8 @@ __all__ = ["BulkPool"]
 
 _WAIT_S = 0.2
 _FIRST_PATHS = 96
+# Beyond what a worker needs to cancel in order.
+_CANCEL_WAIT_S = CANCEL_WAIT_S + 3.0
 
 
 class BulkPool:
@@ -132,7 +136,11 @@ class BulkPool:
 
     def _started(self) -> WorkerProcess:
         self._numbers += 1
-        worker = WorkerProcess(f"bulk-worker-{self._numbers}")
+        try:
+            worker = WorkerProcess(f"bulk-worker-{self._numbers}")
+        except OSError as fault:
+            message = f"A process for fetching cannot be started: {fault.strerror or fault}."
+            raise EngineError(message, code="worker_start") from fault
         self._workers.append(worker)
         return worker
 
@@ -172,7 +180,7 @@ class _Retrieve:
         self._running: list[_Running] = []
         self._outcomes: list[tuple[int | None, RetrieveResult | VisualDICOMError]] = []
         self._failure: VisualDICOMError | None = None
-        self._cancel_sent = False
+        self._cancel_deadline: float | None = None
         self._most = len(parts)
         self._numbers = 0
 
@@ -186,6 +194,7 @@ class _Retrieve:
             self._abandon()
         if self._failure is not None:
             raise self._failure
+        self._control.raise_if_cancelled()
         return settled(self._control, self._outcomes)
 
     def _check_cancel(self) -> None:
@@ -193,12 +202,14 @@ class _Retrieve:
         if not wanted:
             return
         self._waiting.clear()
-        if not self._cancel_sent:
-            self._cancel_sent = True
+        if self._cancel_deadline is None:
+            self._cancel_deadline = time.monotonic() + _CANCEL_WAIT_S
             for running in self._running:
                 running.worker.send(cancel=running.number)
-        if not self._running:
-            self._control.raise_if_cancelled()
+        elif time.monotonic() > self._cancel_deadline:
+            # Most likely it waits for a server that does not answer; its end is reported like a death.
+            for running in self._running:
+                running.worker.close()
 
     def _start_parts(self) -> None:
         while self._waiting and len(self._running) < self._most:
@@ -271,13 +282,11 @@ class _Retrieve:
         self._running.remove(running)
         self._release(running)
         busy = isinstance(outcome, VisualDICOMError) and outcome.code == "busy"
-        if busy and self._running and not self._cancel_sent:
+        if busy and self._running and self._cancel_deadline is None:
             # The server allows fewer associations than we thought; the part follows on one that ends.
             self._waiting.append(running.part)
             self._most = len(self._running)
             return
-        if isinstance(outcome, VisualDICOMError) and not isinstance(outcome, JobCancelled):
-            self._control.log(str(outcome))
         self._outcomes.append((running.part.expected, outcome))
 
     def _release(self, running: _Running) -> None:

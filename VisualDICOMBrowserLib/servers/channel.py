@@ -89,8 +89,8 @@ class Channel:
         Longest PDU the peer allows us, 0 for no limit.
     timeout_s : float
         Longest silence while something is awaited, in seconds.
-    on_tick : callable, optional
-        Called several times per second while waiting; may raise to give up.
+
+    While it waits, ``on_tick`` is called several times per second if it is set; it may raise to give up.
     """
 
     def __init__(
@@ -100,7 +100,6 @@ class Channel:
         max_pdu: int,
         peer_max_pdu: int,
         timeout_s: float,
-        on_tick: Callable[[], None] | None = None,
     ) -> None:
         self._socket = sock
         self._buffer = PduBuffer(max_pdu)
@@ -110,7 +109,7 @@ class Channel:
         self._closed = False
         self.peer_max_pdu = min(peer_max_pdu or max_pdu, max_pdu)
         self.timeout_s = timeout_s
-        self.on_tick = on_tick
+        self.on_tick: Callable[[], None] | None = None
         set_no_delay(sock)
         sock.settimeout(_TICK_S)
 
@@ -189,15 +188,17 @@ class Channel:
                 progress = time.monotonic()
 
     def waiting(self) -> bool:
-        """Whether bytes of the peer can be read without waiting."""
+        """Whether bytes of the peer, or the end of the connection, can be read without waiting."""
         if self._fragments or not self._buffer.empty:
             return True
         self._socket.settimeout(0)
         try:
-            return bool(self._socket.recv(1, socket.MSG_PEEK))
+            self._socket.recv(1, socket.MSG_PEEK)
         except (BlockingIOError, TimeoutError):
             return False
         except OSError:
+            return True
+        else:
             return True
         finally:
             self._socket.settimeout(_TICK_S)
@@ -208,21 +209,22 @@ class Channel:
             self.timeout_s = min(self.timeout_s, _RELEASE_WAIT_S)
             self.on_tick = None
             self.send(release_request_pdu())
-            while self.receive_pdu()[0] not in (RELEASE_RP, ABORT):
+            deadline = time.monotonic() + _RELEASE_WAIT_S
+            while self.receive_pdu()[0] not in (RELEASE_RP, ABORT) and time.monotonic() < deadline:
                 pass
         except (OSError, ProtocolFault):
             pass
         self.close()
 
     def abort(self, source: int = 0, reason: int = 0) -> None:
-        """Tell the peer that we give up, without waiting, and close. Safe from any thread."""
+        """Tell the peer that we give up, without waiting, and close."""
         if not self._closed:
             with contextlib.suppress(OSError):
                 self._socket.send(abort_pdu(source, reason))
         self.close()
 
     def close(self) -> None:
-        """Close the socket; a receive in another thread ends with `PeerClosed`."""
+        """Close the socket."""
         self._closed = True
         with contextlib.suppress(OSError):
             self._socket.shutdown(socket.SHUT_RDWR)

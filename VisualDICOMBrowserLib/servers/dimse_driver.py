@@ -25,8 +25,8 @@ from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse_find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND, Search
 from VisualDICOMBrowserLib.servers.driver import OnRecords
 from VisualDICOMBrowserLib.servers.faults import operation_failed
-from VisualDICOMBrowserLib.servers.links import Link, open_link
-from VisualDICOMBrowserLib.servers.retrieve_plan import plan_retrieve
+from VisualDICOMBrowserLib.servers.links import Link, end_link, open_link
+from VisualDICOMBrowserLib.servers.retrieve_plan import cut_instances, parts_of, plan_retrieve
 from VisualDICOMBrowserLib.servers.storage_classes import UNCOMPRESSED
 from VisualDICOMBrowserLib.settings import Settings
 
@@ -77,11 +77,13 @@ class DimseDriver:
         control.raise_if_cancelled()
         started = time.monotonic()
         proposals = [ContextProposal(_VERIFICATION, UNCOMPRESSED)]
-        link = open_link(self._config, self._caller, proposals, own_loop=self._own_loop)
+        link = open_link(self._config, self._caller, proposals, own_loop=self._own_loop, control=control)
+        control.on_cancel(link.abort)
         try:
             status = link.echo()
         except BaseException:
             link.abort()
+            control.raise_if_cancelled()
             raise
         elapsed = time.monotonic() - started
         link.release()
@@ -101,7 +103,7 @@ class DimseDriver:
                 # The server may have closed the idle association; a fresh one decides.
                 if told.anything:
                     raise
-        return self._search(self._open_query_link(), query, control, told)
+        return self._search(self._open_query_link(control), query, control, told)
 
     def retrieve(self, request: RetrieveRequest, sink: InstanceSink, control: JobControl) -> RetrieveResult:
         """Fetch instances (C-GET) into `sink`, over several associations where that is faster."""
@@ -119,37 +121,45 @@ class DimseDriver:
         workers = self._pool.workers if self._pool is not None else 0
         most_parts = max(1, min(workers, self._config.max_associations))
         if request.SOPClassUIDs and (most_parts == 1 or request.SOPInstanceUIDs):
-            return [FetchPart(requests=(request,), SOPClassUIDs=request.SOPClassUIDs)]
+            self._end_query_link()
+            return parts_of(cut_instances(request, most_parts), request.SOPClassUIDs, most_parts)
         kept, self._query_link = self._query_link, None
         if kept is not None:
             try:
                 return self._plan_over(kept, request, control, most_parts)
             except (NetworkError, AssociationError):
                 # The server may have closed the idle association; a fresh one decides.
-                kept.abort()
-        return self._plan_over(self._open_query_link(), request, control, most_parts)
+                control.log(f"{self.name} closed the idle connection; it is opened again.")
+        try:
+            link = self._open_query_link(control)
+        except AssociationError as refusal:
+            if refusal.code != "no_context":
+                raise
+            # A server may send without being searchable.
+            return [FetchPart(requests=(request,), SOPClassUIDs=request.SOPClassUIDs)]
+        return self._plan_over(link, request, control, most_parts)
 
     def _plan_over(self, link: Link, request: RetrieveRequest, control: JobControl, most_parts: int) -> list[FetchPart]:
         try:
             plan = plan_retrieve(self._config, link, request, control, most_parts)
-        except BaseException:
-            link.abort()
+        except BaseException as error:
+            end_link(link, error)
             raise
         link.release()
         return plan
 
-    def _open_query_link(self) -> Link:
+    def _open_query_link(self, control: JobControl) -> Link:
         proposals = [
             ContextProposal(STUDY_ROOT_FIND, UNCOMPRESSED),
             ContextProposal(PATIENT_ROOT_FIND, UNCOMPRESSED),
         ]
-        return open_link(self._config, self._caller, proposals, own_loop=self._own_loop)
+        return open_link(self._config, self._caller, proposals, own_loop=self._own_loop, control=control)
 
     def _search(self, link: Link, query: Query, control: JobControl, told: OnRecords) -> FindResult:
         try:
             result = Search(self._config, link, query, control, told).run()
-        except BaseException:
-            link.abort()
+        except BaseException as error:
+            end_link(link, error)
             raise
         self._query_link = link
         return result

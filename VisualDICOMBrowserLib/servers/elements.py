@@ -113,5 +113,5 @@ def _header(view: memoryview, position: int, implicit: bool) -> tuple[int, int, 
 
 def uid_bytes(uid: str) -> bytes:
     """A UID padded to even length with a zero byte (PS3.5 9.1)."""
-    raw = uid.encode("ascii")
+    raw = uid.encode("ascii", "replace")
     return raw + b"\0" if len(raw) % 2 else raw

@@ -34,10 +34,11 @@ from VisualDICOMBrowserLib.servers.elements import (
 from VisualDICOMBrowserLib.servers.fast_get import GetOutcome, run_get
 from VisualDICOMBrowserLib.servers.faults import no_context, peer_faults
 from VisualDICOMBrowserLib.servers.pdata import Command, CommandField, ProtocolFault
+from VisualDICOMBrowserLib.servers.progress import ends_in_order
 from VisualDICOMBrowserLib.servers.receiving import InstanceReceiver
 from VisualDICOMBrowserLib.servers.status import is_pending
 
-__all__ = ["Answer", "ChannelLink", "Elements", "Link", "StopAsking", "open_link"]
+__all__ = ["Answer", "ChannelLink", "Elements", "Link", "StopAsking", "end_link", "open_link"]
 
 logger = logging.getLogger(__name__)
 
@@ -92,15 +93,17 @@ def open_link(
     proposals: Sequence[ContextProposal],
     *,
     own_loop: bool = True,
+    control: JobControl | None = None,
 ) -> Link:
     """Open an association; over our own channel where that is possible, else over pynetdicom.
 
-    `own_loop` False asks for pynetdicom's path. Raises as `association.open_association`.
+    `own_loop` False asks for pynetdicom's path; `control` can end the waiting. Raises as
+    `association.open_association`.
     """
     from VisualDICOMBrowserLib.servers.pynetdicom_link import PynetdicomLink, store_handlers
 
     handlers, store_slot = store_handlers()
-    opened = open_association(config, caller, proposals, handlers)
+    opened = open_association(config, caller, proposals, handlers, control)
     if own_loop and not has_quick_ack():
         _tell_fall_back("this system has no TCP_QUICKACK")
     elif own_loop:
@@ -119,6 +122,14 @@ def _tell_fall_back(reason: str) -> None:
             return
         _fall_backs_told.add(reason)
     logger.warning("Images are received through pynetdicom, which is slower: %s.", reason)
+
+
+def end_link(link: Link, error: BaseException) -> None:
+    """Release after an answer in order, abort after anything else."""
+    if ends_in_order(error):
+        link.release()
+    else:
+        link.abort()
 
 
 class ChannelLink:

@@ -9,17 +9,16 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
-from pathlib import Path
 from typing import Any, Protocol
 
-from VisualDICOMBrowserLib.errors import DatabaseFault
+from VisualDICOMBrowserLib.errors import DatabaseFault, RejectedFileError
 from VisualDICOMBrowserLib.model import AnyRecord, InstanceRecord, Level, Query
 from VisualDICOMBrowserLib.servers.association import Accepted
 from VisualDICOMBrowserLib.servers.channel import Channel
 from VisualDICOMBrowserLib.servers.elements import MalformedElements, encode_elements, parse_elements
 from VisualDICOMBrowserLib.servers.identifiers import QUERY_LEVEL, TAGS
 from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
-from VisualDICOMBrowserLib.servers.sending import CannotSend, read_stored_file
+from VisualDICOMBrowserLib.servers.sending import sop_class_in_file
 from VisualDICOMBrowserLib.servers.status import CANCELLED, PENDING
 from VisualDICOMBrowserLib.servers.text import (
     SPECIFIC_CHARACTER_SET,
@@ -220,6 +219,6 @@ def _text(record: AnyRecord, keyword: str) -> str:
 
 def _class_in_file(record: InstanceRecord) -> str:
     try:
-        return read_stored_file(Path(record.path)).sop_class
-    except CannotSend:
+        return sop_class_in_file(record.path)
+    except RejectedFileError:
         return ""

@@ -8,9 +8,8 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 
-from VisualDICOMBrowserLib.errors import DatabaseFault, VisualDICOMError
+from VisualDICOMBrowserLib.errors import BugError, DatabaseFault, VisualDICOMError
 from VisualDICOMBrowserLib.model import InstanceRecord, Level, SeriesRecord
 from VisualDICOMBrowserLib.servers.association import (
     Accepted,
@@ -99,20 +98,27 @@ class NodeRetrieve:
             counts.failed = [record.SOPInstanceUID for record in instances]
             self._finish(request, counts, cancelled=False)
             return
-        caller = Caller(self.ae_title, _MAX_PDU)
         try:
-            opened = open_association(destination, caller, _proposals(files))
-            channel = take_over(opened, destination, caller)
-        except (VisualDICOMError, TakeOverFailed) as fault:
+            channel, contexts = self._connect(destination, files)
+        except VisualDICOMError as fault:
             counts.failed = [record.SOPInstanceUID for record in instances]
             self._answer(request, _SUB_OPERATIONS_IMPOSSIBLE, counts, str(fault))
             return
         try:
-            sender = InstanceSender(channel, opened.contexts)
-            self._send_all(request, instances, sender, _CancelFlag(self.channel))
+            self._send_all(request, instances, InstanceSender(channel, contexts), _CancelFlag(self.channel))
             channel.release()
         finally:
             channel.close()
+
+    def _connect(self, destination: ServerConfig, files: Sequence[StoredFile]) -> tuple[Channel, Sequence[Accepted]]:
+        caller = Caller(self.ae_title, _MAX_PDU)
+        opened = open_association(destination, caller, _proposals(files))
+        try:
+            return take_over(opened, destination, caller), opened.contexts
+        except TakeOverFailed as fault:
+            opened.association.abort()
+            message = f"Images cannot be sent to {destination.name}: {fault}."
+            raise BugError(message, server=destination.name) from fault
 
     def _send_all(
         self, request: Command, instances: list[InstanceRecord], sender: InstanceSender, cancelled: _CancelFlag
@@ -121,40 +127,22 @@ class NodeRetrieve:
         move = request.field == CommandField.C_MOVE_RQ
         originator = (self.caller, request.message_id) if move else ("", None)
         reported = time.monotonic()
-        for record in instances:
+        for position, record in enumerate(instances):
             if cancelled.is_set():
                 break
-            self._send_one(record, sender, counts, originator, broken_is_failed=move)
+            try:
+                _send_one(record, sender, counts, originator)
+            except (OSError, ProtocolFault):
+                # On C-GET it is the caller's own association that broke, and nobody is left to be told.
+                if not move:
+                    raise
+                counts.failed += [item.SOPInstanceUID for item in instances[position:]]
+                counts.remaining = 0
+                break
             if time.monotonic() - reported > _REPORT_S:
                 reported = time.monotonic()
                 self._answer(request, PENDING, counts)
         self._finish(request, counts, cancelled=counts.remaining > 0)
-
-    def _send_one(
-        self,
-        record: InstanceRecord,
-        sender: InstanceSender,
-        counts: _Counts,
-        originator: tuple[str, int | None],
-        *,
-        broken_is_failed: bool,
-    ) -> None:
-        counts.remaining -= 1
-        try:
-            outcome = outcome_of(sender.send(read_stored_file(Path(record.path)), *originator))
-        except CannotSend:
-            outcome = Outcome.FAILURE
-        except (OSError, ProtocolFault):
-            # On C-GET it is the caller's own association that broke, and nobody is left to be told.
-            if not broken_is_failed:
-                raise
-            outcome = Outcome.FAILURE
-        if outcome is Outcome.SUCCESS:
-            counts.completed += 1
-        elif outcome is Outcome.WARNING:
-            counts.warning += 1
-        else:
-            counts.failed.append(record.SOPInstanceUID)
 
     def _finish(self, request: Command, counts: _Counts, *, cancelled: bool) -> None:
         done = counts.completed + counts.warning
@@ -242,10 +230,26 @@ class _CancelFlag:
         return self._set
 
 
+def _send_one(
+    record: InstanceRecord, sender: InstanceSender, counts: _Counts, originator: tuple[str, int | None]
+) -> None:
+    try:
+        outcome = outcome_of(sender.send(read_stored_file(record), *originator))
+    except CannotSend:
+        outcome = Outcome.FAILURE
+    counts.remaining -= 1
+    if outcome is Outcome.SUCCESS:
+        counts.completed += 1
+    elif outcome is Outcome.WARNING:
+        counts.warning += 1
+    else:
+        counts.failed.append(record.SOPInstanceUID)
+
+
 def _readable(instances: Sequence[InstanceRecord]) -> Iterator[tuple[InstanceRecord, StoredFile]]:
     for record in instances:
         try:
-            yield record, read_stored_file(Path(record.path))
+            yield record, read_stored_file(record)
         except CannotSend:
             continue
 

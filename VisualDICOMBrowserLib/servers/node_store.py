@@ -46,7 +46,6 @@ def store_instance(
     finally:
         receiver.discard()
     if status or arrived.file is None:
-        arrived.drop()
         return status, reason, None
     try:
         outcome = store.accept([arrived.file], [f"C-STORE from {caller}"])[0]
@@ -73,37 +72,36 @@ class _Arrived:
     def discard(self, path: Path) -> None:
         self._store.discard(path)
 
-    def drop(self) -> None:
-        if self.file is not None:
-            self._store.discard(self.file.path)
-
 
 def _receive(channel: Channel, receiver: InstanceReceiver, command: Command, transfer_syntax: str) -> tuple[int, str]:
     """Write the instance; the status so far and its reason. The whole data set is read in any case."""
-    status, reason = 0, ""
+    full: StorageFault | None = None
+    status = 0
+    beginning = bytearray()
     try:
         status = receiver.begin(command, transfer_syntax)
     except StorageFault as fault:
-        status, reason = _OUT_OF_RESOURCES, fault.message
-    if receiver.refused:
-        reason = receiver.refused[-1].reason
+        full = fault
     last = not command.has_data
-    beginning = bytearray()
     while not last:
         _, _, piece, last = channel.receive()
         if len(beginning) < _BEGINNING_BYTES:
             beginning += piece[:_BEGINNING_BYTES]
-        if not status:
-            try:
-                receiver.write(piece)
-            except StorageFault as fault:
-                receiver.discard()
-                status, reason = _OUT_OF_RESOURCES, fault.message
-    if not status and not _fits(bytes(beginning), command, transfer_syntax):
-        status, reason = _DOES_NOT_MATCH, "The data set has another SOP Instance UID than the message."
-    if not status:
+        try:
+            receiver.write(piece)
+        except StorageFault as fault:
+            # From here on the receiver drops what it is given.
+            receiver.discard()
+            full = fault
+    if not (status or full) and not _fits(bytes(beginning), command, transfer_syntax):
+        return _DOES_NOT_MATCH, "The data set has another SOP Instance UID than the message."
+    try:
         receiver.finish()
-    return status, reason
+    except StorageFault as fault:
+        full = fault
+    if full is not None:
+        return _OUT_OF_RESOURCES, full.message
+    return status, receiver.refused[-1].reason if receiver.refused else ""
 
 
 def _fits(beginning: bytes, command: Command, transfer_syntax: str) -> bool:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from VisualDICOMBrowserLib.errors import PeerError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import JobCancelled, PeerError, VisualDICOMError
 from VisualDICOMBrowserLib.model import JobControl, RetrieveResult
 
-__all__ = ["PartControl", "ProgressSum", "combined", "is_answered", "settled"]
+__all__ = ["PartControl", "ProgressSum", "combined", "ends_in_order", "is_answered", "settled"]
 
 _ANSWERED = frozenset(("peer_status", "not_found"))
 
@@ -83,6 +83,11 @@ class PartControl:
 def is_answered(error: VisualDICOMError) -> bool:
     """Whether the server answered in order that it cannot send; other parts may still come."""
     return isinstance(error, PeerError) and error.code in _ANSWERED
+
+
+def ends_in_order(error: BaseException) -> bool:
+    """Whether nothing is on its way after this error, so that the association can be released."""
+    return isinstance(error, JobCancelled) or (isinstance(error, VisualDICOMError) and is_answered(error))
 
 
 def combined(results: Sequence[RetrieveResult]) -> RetrieveResult:

@@ -8,14 +8,19 @@ from __future__ import annotations
 
 import io
 import os
-import struct
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
+from VisualDICOMBrowserLib.database.header_meta import locate_data_set
+from VisualDICOMBrowserLib.database.header_scan import file_window, open_regular, read_values
+from VisualDICOMBrowserLib.database.header_source import TruncatedHeader
+from VisualDICOMBrowserLib.errors import RejectedFileError
+from VisualDICOMBrowserLib.model import InstanceRecord
 from VisualDICOMBrowserLib.servers.association import Accepted
 from VisualDICOMBrowserLib.servers.channel import Channel
-from VisualDICOMBrowserLib.servers.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE, MalformedElements, parse_elements
+from VisualDICOMBrowserLib.servers.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from VisualDICOMBrowserLib.servers.pdata import (
     PDV_OVERHEAD,
     Command,
@@ -25,10 +30,22 @@ from VisualDICOMBrowserLib.servers.pdata import (
     encode_message,
 )
 
-__all__ = ["CannotSend", "InstanceSender", "StoredFile", "read_stored_file"]
+if TYPE_CHECKING:
+    from pydicom import Dataset
 
-_PREAMBLE_BYTES = 132
-_LONGEST_META = 64 * 1024
+__all__ = [
+    "CannotSend",
+    "InstanceSender",
+    "StoredFile",
+    "read_stored_file",
+    "sop_class_in_file",
+    "uncompressed_data_set",
+]
+
+_SOP_CLASS = "0008,0016"
+_EXPLICIT_BIG = "1.2.840.10008.1.2.2"
+_WORD_BYTES = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
+_LONGEST_ANSWER = 64 * 1024
 _BUFFER_BYTES = 256 * 1024
 _HEADER_BYTES = 12
 _UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
@@ -40,7 +57,7 @@ class CannotSend(Exception):
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """A DICOM file by its File Meta group; the data set begins at byte ``offset``."""
+    """A local instance and how its file is written; the data set begins at byte ``offset``."""
 
     path: Path
     sop_class: str
@@ -49,32 +66,45 @@ class StoredFile:
     offset: int
 
 
-def read_stored_file(path: Path) -> StoredFile:
-    """What the File Meta group of `path` says (DICOM PS3.10 7.1).
+def read_stored_file(record: InstanceRecord) -> StoredFile:
+    """What has to be known to send a local instance.
+
+    The UIDs are those of the data set, as the database has them: File Meta Information of real files is at times
+    another object's, or missing (DICOM PS3.10 7.1).
 
     Raises
     ------
     CannotSend
-        The file is gone, or is no DICOM file with File Meta Information.
+        The file is gone, or is no DICOM file any more.
     """
     try:
-        with path.open("rb") as stream:
-            head = stream.read(_PREAMBLE_BYTES + 12)
-            if head[128:140] != b"DICM\x02\0\0\0UL\x04\0" or len(head) < _PREAMBLE_BYTES + 12:
-                message = "the file has no File Meta Information"
-                raise CannotSend(message)
-            length = struct.unpack("<L", head[140:144])[0]
-            meta = parse_elements(stream.read(min(length, _LONGEST_META)), implicit=False)
-    except (OSError, MalformedElements) as fault:
+        descriptor, size = open_regular(record.path)
+        try:
+            encoding = locate_data_set(file_window(descriptor, size))
+        finally:
+            os.close(descriptor)
+        sop_class = record.SOPClassUID or sop_class_in_file(record.path)
+    except (RejectedFileError, TruncatedHeader) as fault:
         message = f"the file cannot be read ({fault})"
         raise CannotSend(message) from fault
-    sop_class, sop_instance, syntax = (
-        meta.get(tag, b"").decode("ascii", "replace").strip("\0 ") for tag in (0x00020002, 0x00020003, 0x00020010)
-    )
-    if not (sop_class and sop_instance and syntax):
-        message = "the File Meta Information lacks a UID"
+    if encoding is None or not sop_class:
+        message = "the file holds no DICOM object that can be named"
         raise CannotSend(message)
-    return StoredFile(path, sop_class, sop_instance, syntax, _PREAMBLE_BYTES + 12 + length)
+    syntax = encoding.transfer_syntax
+    if syntax in _UNCOMPRESSED and not encoding.explicit:
+        syntax = IMPLICIT_LITTLE  # whatever its File Meta Information says
+    return StoredFile(Path(record.path), sop_class, record.SOPInstanceUID, syntax, encoding.offset)
+
+
+def sop_class_in_file(path: str) -> str:
+    """SOP Class UID of the data set in a file, empty if there is none.
+
+    Raises
+    ------
+    RejectedFileError
+        The file cannot be read.
+    """
+    return read_values(Path(path), [_SOP_CLASS]).get(_SOP_CLASS, "")
 
 
 class InstanceSender:
@@ -142,7 +172,7 @@ class InstanceSender:
 
     def _response(self) -> int:
         while True:
-            _, answer, _ = self._channel.receive_message(_LONGEST_META)
+            _, answer, _ = self._channel.receive_message(_LONGEST_ANSWER)
             if answer.field == CommandField.C_STORE_RSP and answer.status is not None:
                 return answer.status
             if self._on_message is None:
@@ -184,7 +214,7 @@ class InstanceSender:
         if context is None:
             message = f"its transfer syntax {stored.transfer_syntax} was not accepted"
             raise CannotSend(message)
-        return context, _decompressed(stored.path, context.transfer_syntax)
+        return context, uncompressed_data_set(stored, context.transfer_syntax)
 
 
 def _read_fully(stream: io.FileIO | io.BytesIO, into: memoryview) -> None:
@@ -201,15 +231,37 @@ def _read_fully(stream: io.FileIO | io.BytesIO, into: memoryview) -> None:
         into = into[count:]
 
 
-def _decompressed(path: Path, transfer_syntax: str) -> bytes:
+def _swap_words(dataset: Dataset) -> None:
+    """Turn the words that pydicom leaves as they were in a big endian file (DICOM PS3.5 7.3)."""
+    import numpy as np
+
+    for element in dataset.iterall():
+        size = _WORD_BYTES.get(str(element.VR))
+        if size is None or not isinstance(element.value, bytes):
+            continue
+        if element.keyword == "PixelData":
+            size = max(size, int(dataset.get("BitsAllocated", 16)) // 8)
+        element.value = np.frombuffer(element.value, f">u{size}").astype(f"<u{size}").tobytes()
+
+
+def uncompressed_data_set(stored: StoredFile, transfer_syntax: str) -> bytes:
+    """The data set of a file, encoded anew in an uncompressed little endian transfer syntax.
+
+    Raises
+    ------
+    CannotSend
+        It cannot be decoded.
+    """
     import pydicom
     from pydicom.uid import UID
     from pynetdicom.dsutils import encode
 
     try:
-        dataset = pydicom.dcmread(path)
-        if dataset.file_meta.TransferSyntaxUID.is_compressed:
+        dataset = pydicom.dcmread(stored.path, force=True)
+        if UID(stored.transfer_syntax).is_compressed:
             dataset.decompress(generate_instance_uid=False)
+        elif stored.transfer_syntax == _EXPLICIT_BIG:
+            _swap_words(dataset)
         data = encode(dataset, UID(transfer_syntax).is_implicit_VR, True)
     except Exception as fault:
         message = f"it cannot be decompressed ({fault})"
