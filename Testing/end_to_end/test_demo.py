@@ -20,7 +20,7 @@ def test_demo_shows_the_whole_way(tmp_path: Path, capsys: pytest.CaptureFixture[
     document = json.loads(capsys.readouterr().out)
     assert code == 0, document
     rows = {row["sought"]: row for row in document["rows"]}
-    assert rows["Name contains phantom"]["fetched"].startswith("100 images")
+    assert int(rows["Name contains phantom"]["fetched"].split()[0]) >= 100
     assert "512 x 512 x 100, 0.45 x 0.45 x 1.50 mm" in rows["Load CT Head 1.5 mm"]["volume"]
     assert [Path(path).name for path in document["pictures"]][:2] == ["contact-sheet.png", "slice-1.png"]
 

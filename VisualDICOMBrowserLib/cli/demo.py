@@ -2,13 +2,16 @@
 
 An embedded PACS, which is our own node on a second database, is filled with pydicom's real files and a
 generated phantom (or with the folder given by ``--from``). Then a local database is imported, queried,
-filled from the PACS through the job queue, given thumbnails, and series are loaded as volumes. The demo's
-databases live in a temporary folder and are removed at the end; pictures stay in ``--output``.
+filled from the PACS through the job queue, given thumbnails, and series are loaded as volumes. Without
+``--headless`` the window then shows the result. The demo's databases live in a temporary folder and are removed
+at the end; pictures stay in ``--output``.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
+import sys
 import tempfile
 import time
 from dataclasses import asdict, dataclass
@@ -26,6 +29,7 @@ __all__ = ["run_demo"]
 
 _PACS = "Demo PACS"
 _LOADED = 3
+_DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,8 +63,21 @@ def run_demo(arguments: argparse.Namespace, output: Output) -> int:
             Session(open_engine(folder / "pacs")) as pacs,
             Session(open_engine(folder / "local")) as local,
         ):
-            demo = _Demo(pacs, local, arguments, output, folder)
-            return demo.run()
+            code = _Demo(pacs, local, arguments, output, folder).run()
+            if arguments.headless or arguments.json:
+                return code
+            return _show_window(folder / "local", output) or code
+
+
+def _show_window(folder: Path, output: Output) -> int:
+    """The window on the demo's local database, with the PACS still running, until it is closed."""
+    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in _DISPLAYS):
+        output.message("There is no display for the window; the pictures are in the output folder.")
+        return EXIT_DONE
+    from VisualDICOMBrowserLib.desktop.app import run
+
+    output.message("Close the window to end the demo; its databases are removed then.")
+    return run(folder)
 
 
 class _Demo:
@@ -184,7 +201,7 @@ class _Demo:
         from VisualDICOMBrowserLib.cli.demo_volumes import load_and_picture
 
         images = [record for record in self.local.records(Level.SERIES, Modalities=["CT", "MR"]) if record.Rows]
-        images.sort(key=lambda record: record.NumberOfSeriesRelatedInstances or 0, reverse=True)
+        images.sort(key=_pixels, reverse=True)
         paths = []
         for number, record in enumerate(images[:_LOADED], start=1):
             started = time.monotonic()
@@ -215,3 +232,7 @@ def _volume_text(volume: dict[str, Any]) -> str:
     dimensions = " x ".join(str(number) for number in volume["dimensions"])
     spacing = " x ".join(f"{length:.2f}" for length in volume["spacing"])
     return f"{volume['name']}: {dimensions}, {spacing} mm"
+
+
+def _pixels(series: SeriesRecord) -> int:
+    return (series.NumberOfSeriesRelatedInstances or 0) * (series.Rows or 0) * (series.Columns or 0)

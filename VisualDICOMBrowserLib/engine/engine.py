@@ -72,6 +72,7 @@ class Engine:
             pool=BulkPool(settings.integer("retrieve/workers")),
             hub=hub,
             changes=ContentChanges(hub),
+            long_lived=resume,
         )
         self.queue = JobQueue(
             Journal(database.own.path),

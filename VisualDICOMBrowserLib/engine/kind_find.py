@@ -40,6 +40,8 @@ class FindKind:
     def run(self, job: JobRecord, control: JobControl) -> dict[str, Any]:
         """Ask, and pass on each batch of answers."""
         query = query_from(job.parameters["query"])
+        if self._parts.long_lived:
+            self._parts.pool.start()  # who asks will fetch; the workers are ready by then
         self._parts.found.start(job.job_id)
         count = 0
 

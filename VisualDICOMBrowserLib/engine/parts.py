@@ -66,7 +66,10 @@ class FoundRecords:
 
 @dataclass(slots=True)
 class EngineParts:
-    """The database, its helpers, the servers and the event hub of one engine."""
+    """The database, its helpers, the servers and the event hub of one engine.
+
+    ``long_lived`` is False for the engine of a one-shot command, which prepares nothing for later.
+    """
 
     database: LocalDatabase
     store: InstanceStore
@@ -77,6 +80,7 @@ class EngineParts:
     pool: BulkPool
     hub: EventHub
     changes: ContentChanges
+    long_lived: bool
     found: FoundRecords = field(default_factory=FoundRecords)
 
     def driver(self, server: str) -> ServerDriver:
