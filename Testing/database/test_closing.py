@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import sqlite3
 import threading
+from contextlib import closing
 from pathlib import Path
 
 import pytest
 from scanned_files import other_program, query, scanned, series_of
 
 from VisualDICOMBrowserLib.database.connection import WriteConnection
+from VisualDICOMBrowserLib.database.index_known import KnownFiles
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.paths import DATABASE_FILE, TAG_CACHE_FILE
 
@@ -88,3 +90,11 @@ def test_closed_files_are_read_without_any_other_file_beside_them(database: Loca
     assert connection.execute("SELECT COUNT(*) FROM Images").fetchone() == (3,)
     connection.close()
     assert [path.name for path in tmp_path.glob("alone*")] == ["alone.sql"]
+
+
+def test_connections_of_an_import_hold_few_pages(database: LocalDatabase) -> None:
+    """What they hold grows with the file, up to this bound, however many files are imported."""
+    with closing(KnownFiles(database.folder)) as known:
+        assert known._connections.rows("PRAGMA cache_size") == [(-8 * 1024,)]
+    with closing(WriteConnection(database.folder / DATABASE_FILE)) as file, file.reading() as connection:
+        assert connection.execute("PRAGMA cache_size").fetchone() == (-8 * 1024,)

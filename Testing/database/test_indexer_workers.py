@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import signal
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 from index_harness import RecordingControl
@@ -117,6 +119,25 @@ def test_workers_that_cannot_start_are_reported(folder: Path, monkeypatch: pytes
     monkeypatch.setattr(index_workers, "_MODULE", "VisualDICOMBrowserLib.no_such_module")
     with pytest.raises(EnvironmentFault, match="cannot be started"), ScanPool(plan_for([]), 1, LIMIT) as pool:
         answered(pool, folder)
+
+
+def test_a_worker_that_cannot_start_leaves_no_other_behind(monkeypatch: pytest.MonkeyPatch) -> None:
+    started: list[subprocess.Popen[bytes]] = []
+    popen = subprocess.Popen
+
+    def one_only(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        if started:
+            raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        started.append(popen(*arguments, **options))
+        return started[0]
+
+    monkeypatch.setattr(subprocess, "Popen", one_only)
+    try:
+        with pytest.raises(EnvironmentFault, match="cannot be started"), ScanPool(plan_for([]), 2, LIMIT):
+            pass
+        assert started[0].returncode is not None
+    finally:
+        started[0].kill()
 
 
 def test_a_worker_ends_when_its_input_does() -> None:

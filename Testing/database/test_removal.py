@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from pathlib import Path
@@ -121,6 +122,28 @@ def test_shared_folder_and_shared_file_are_respected(database: LocalDatabase) ->
     database.writer.remove_series("1.2.3.1")
     assert neighbour.exists()
     assert Path(file.path).exists(), "another row names it"
+
+
+def test_no_program_can_file_a_file_while_it_is_deleted(
+    database: LocalDatabase, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A row that is committed between looking a file up and deleting it would have no file."""
+    (file,) = add_owned(database, 1)
+    refused: list[str] = []
+    unlink = Path.unlink
+
+    def watched(path: Path, missing_ok: bool = False) -> None:
+        if path == Path(file.path):
+            with other_program(database.folder) as connection:
+                connection.execute("PRAGMA busy_timeout=0")
+                with pytest.raises(sqlite3.OperationalError) as caught:
+                    connection.execute("BEGIN IMMEDIATE")
+            refused.append(str(caught.value))
+        unlink(path, missing_ok)
+
+    monkeypatch.setattr(Path, "unlink", watched)
+    assert database.writer.remove_series("1.2.3.1").deleted_files == 1
+    assert refused == ["database is locked"]
 
 
 def test_unknown_things_are_refused(database: LocalDatabase) -> None:

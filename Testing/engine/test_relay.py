@@ -18,7 +18,7 @@ import pytest
 from small_engine import SmallEngine
 
 from VisualDICOMBrowserLib.engine.address import address_file, lock_file, read_address, write_address
-from VisualDICOMBrowserLib.engine.lock import EngineLock
+from VisualDICOMBrowserLib.engine.lock import take_engine_lock
 from VisualDICOMBrowserLib.engine.process_client import ProcessClient
 from VisualDICOMBrowserLib.engine.relay import SharedEngine
 from VisualDICOMBrowserLib.engine.server import EngineServer
@@ -38,15 +38,15 @@ def ready_role(listener: Any) -> str:
 
 def test_lock_is_held_once_and_ends_with_its_holder(tmp_path: Path) -> None:
     path = tmp_path / "lock"
-    lock = EngineLock.try_take(path)
+    lock = take_engine_lock(path)
     assert lock is not None
-    assert EngineLock.try_take(path) is None
+    assert take_engine_lock(path) is None
     lock.release()
     lock.release()
     code = """
 import sys, pathlib
-from VisualDICOMBrowserLib.engine.lock import EngineLock
-print(EngineLock.try_take(pathlib.Path(sys.argv[1])) is not None, flush=True)
+from VisualDICOMBrowserLib.engine.lock import take_engine_lock
+print(take_engine_lock(pathlib.Path(sys.argv[1])) is not None, flush=True)
 sys.stdin.read()
 """
     holder = subprocess.Popen(
@@ -58,16 +58,16 @@ sys.stdin.read()
     with holder:
         assert holder.stdout is not None
         assert holder.stdout.readline().strip() == b"True"
-        assert EngineLock.try_take(path) is None
+        assert take_engine_lock(path) is None
         holder.kill()
-    again = EngineLock.try_take(path)
+    again = take_engine_lock(path)
     assert again is not None
     again.release()
 
 
 def test_lock_in_a_missing_folder_is_a_storage_fault(tmp_path: Path) -> None:
     with pytest.raises(StorageFault, match="lock file"):
-        EngineLock.try_take(tmp_path / "missing" / "lock")
+        take_engine_lock(tmp_path / "missing" / "lock")
 
 
 def test_socket_and_token_are_private(tmp_path: Path) -> None:
@@ -126,7 +126,7 @@ def test_engine_of_another_folder_is_not_taken_for_ours(tmp_path: Path) -> None:
         assert address is not None
         with pytest.raises(EngineError, match="cannot be reached"):
             SocketClient(ours, address)
-        lock = EngineLock.try_take(lock_file(ours))
+        lock = take_engine_lock(lock_file(ours))
         assert lock is not None
         write_address(ours, address)
         with pytest.raises(EngineError, match="is in use by a program") as caught:
@@ -323,7 +323,7 @@ def test_failed_takeover_is_told_to_all_who_wait(tmp_path: Path, listener: Any) 
     with pytest.raises(DatabaseFault, match="damaged"):
         attached.request("same", value=1)
     attached.close()
-    lock = EngineLock.try_take(lock_file(tmp_path))
+    lock = take_engine_lock(lock_file(tmp_path))
     assert lock is not None
     lock.release()
 

@@ -9,7 +9,7 @@ import pytest
 from loading_series import FilesDatabase, node_plane_corners, read, voxels_of
 from pydicom.dataset import Dataset
 from pydicom.sequence import Sequence
-from pydicom.uid import EnhancedMRImageStorage, NuclearMedicineImageStorage
+from pydicom.uid import EnhancedMRImageStorage, NuclearMedicineImageStorage, RTDoseStorage
 
 from VisualDICOMBrowserLib.loading.loader import examine_series, load_series
 
@@ -125,6 +125,38 @@ def test_dose_grid(pydicom_files, scene, name):
     for k, offset in enumerate(offsets):
         x, y, z = (float(value) for value in dataset.ImagePositionPatient)
         np.testing.assert_allclose(node_plane_corners(node, k)[0], (-x, -y, z + offset), atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("columns_down", "origin", "offsets", "places"),
+    [
+        (1, 100, [100, 103, 106], [100, 103, 106]),
+        (-1, 100, [100, 103, 106], [100, 103, 106]),
+        (-1, 100, [0, 3, 6], [100, 97, 94]),
+    ],
+    ids=["patient coordinates", "patient coordinates, normal down", "along the normal"],
+)
+def test_dose_planes_lie_where_the_offsets_say(series, scene, columns_down, origin, offsets, places):
+    """DICOM PS3.3 C.8.8.3.2: offsets that begin with 0 go along the normal, others are z coordinates."""
+    pixels = np.arange(3 * ROWS * COLUMNS, dtype=np.uint16).reshape(3, ROWS, COLUMNS)
+    series.add(
+        None,
+        pixels.reshape(-1, COLUMNS),
+        SOPClassUID=RTDoseStorage,
+        Modality="RTDOSE",
+        Rows=ROWS,
+        NumberOfFrames=3,
+        PixelRepresentation=0,
+        DoseGridScaling="1",
+        GridFrameOffsetVector=offsets,
+        ImagePositionPatient=[-10, -20, origin],
+        ImageOrientationPatient=[1, 0, 0, 0, columns_down, 0],
+    )
+    (node,) = load(series, scene).nodes
+    found = {round(node_plane_corners(node, k)[0][2]): voxels_of(node)[k] for k in range(3)}
+    assert set(found) == set(places)
+    for index, place in enumerate(places):
+        np.testing.assert_array_equal(found[place], pixels[index])
 
 
 def test_reconstructed_nm_tomography(series, scene):

@@ -2,18 +2,25 @@
 
 from __future__ import annotations
 
+import socket
+from collections.abc import Callable
+
 import pytest
 
-from Testing.support.faulty_peer import PeerSide
-from Testing.support.file_sink import FileSink
+from Testing.support.faulty_peer import FaultyPeer, PeerSide
+from Testing.support.file_sink import ControlOfTest, FileSink
 from Testing.support.get_scripts import (
     failure_of,
 )
 from VisualDICOMBrowserLib.errors import (
     AssociationError,
+    JobCancelled,
     PeerTimeoutError,
 )
+from VisualDICOMBrowserLib.servers.config import ServerConfig
+from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
 from VisualDICOMBrowserLib.servers.negotiation import TOO_MANY_ASSOCIATIONS, accept_pdu, parse_request, reject_pdu
+from VisualDICOMBrowserLib.settings import Settings
 
 
 @pytest.mark.parametrize(
@@ -68,3 +75,44 @@ def test_no_context_is_accepted(sink: FileSink) -> None:
 
     failure = failure_of(script, sink)
     assert failure.code == "no_context"
+
+
+class LateCancel(ControlOfTest):
+    """Cancelled while the association opens, seen only after the last look at `cancel_requested`."""
+
+    cancel_requested = False
+
+    def on_cancel(self, callback: Callable[[], None]) -> None:
+        """It comes too late to be told."""
+
+
+def test_cancel_right_after_opening_leaves_no_association() -> None:
+    control = LateCancel()
+
+    def script(peer: PeerSide) -> None:
+        control.cancel()
+        peer.accept()
+        peer.wait_for_end()
+
+    with FaultyPeer(script) as peer, pytest.raises(JobCancelled):
+        DimseDriver(peer.config(), Settings()).echo(control)
+
+
+def test_cancel_while_the_name_is_resolved_connects_to_nobody(monkeypatch: pytest.MonkeyPatch) -> None:
+    control = ControlOfTest()
+    resolve = socket.getaddrinfo
+
+    def resolve_and_cancel(*arguments: object, **keywords: object) -> object:
+        control.cancel()
+        return resolve(*arguments, **keywords)  # type: ignore[arg-type]
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.setblocking(False)
+        config = ServerConfig(
+            name="PACS", host="127.0.0.1", port=listener.getsockname()[1], called_ae_title="PACS", timeout_s=2.0
+        )
+        monkeypatch.setattr(socket, "getaddrinfo", resolve_and_cancel)
+        with pytest.raises(JobCancelled):
+            DimseDriver(config, Settings()).echo(control)
+        with pytest.raises(BlockingIOError):
+            listener.accept()

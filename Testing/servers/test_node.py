@@ -269,3 +269,28 @@ def test_a_port_in_use_and_a_bad_title_are_named(start_node: StartNode) -> None:
         start_node(port=node.port)
     with pytest.raises(UsageError, match="AE title of the node"):
         start_node(ae_title="A\\B")
+
+
+@pytest.mark.parametrize("patient", ["*", "CT-?", "ct-1"])
+def test_a_retrieve_names_one_patient_exactly(filled_node: Node, tmp_path: Path, patient: str) -> None:
+    keys = ("-k", "QueryRetrieveLevel=PATIENT", "-k", f"PatientID={patient}")
+    run_client("getscu", "-P", "+B", "-aec", "NODE", "-od", tmp_path, *keys, "127.0.0.1", str(filled_node.port))
+    assert [path for path in tmp_path.iterdir() if path.is_file()] == []
+    assert values(find(filled_node, "QueryRetrieveLevel=STUDY", "PatientID=ct-1"), "0010,0020") == []
+
+
+@pytest.mark.parametrize("name", ["MR_small_implicit.dcm", "MR_small.dcm"])
+def test_uncompressed_instances_come_in_the_syntax_they_are_stored_in(
+    node: Node, node_config: ServerConfig, settings: Settings, sink: FileSink, pydicom_files: list[Path], name: str
+) -> None:
+    path = next(path for path in pydicom_files if path.name == name)
+    syntax = "-xi" if "implicit" in name else "-xe"
+    done = run_client("storescu", syntax, "-aec", "NODE", "127.0.0.1", str(node.port), path)
+    assert done.returncode == 0, done.stderr
+    stored = pydicom.dcmread(path)
+    driver = driver_for(node_config, settings)
+    driver.retrieve(RetrieveRequest(StudyInstanceUID=str(stored.StudyInstanceUID)), sink, ControlOfTest())
+    driver.close()
+    (received,) = sink.files
+    assert received.TransferSyntaxUID == stored.file_meta.TransferSyntaxUID
+    assert pydicom.dcmread(received.path).PixelData == stored.PixelData

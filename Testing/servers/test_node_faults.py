@@ -33,20 +33,25 @@ def item(kind: int, content: bytes) -> bytes:
     return struct.pack(">BxH", kind, len(content)) + content
 
 
-@pytest.fixture
-def caller(node: Node) -> Iterator[PeerSide]:
-    """An open association with contexts 1 (CT storage) and 3 (C-FIND), spoken at byte level."""
+def associate(side: PeerSide, longest: int = 16384) -> None:
+    """Open an association with contexts 1 (CT storage) and 3 (C-FIND), taking PDUs up to `longest` bytes."""
     contexts = b"".join(
         item(0x20, bytes((number, 0, 0, 0)) + item(0x30, abstract.encode()) + item(0x40, EXPLICIT_LITTLE.encode()))
         for number, abstract in ((1, CT), (3, STUDY_ROOT_FIND))
     )
-    user = item(0x50, item(0x51, (16384).to_bytes(4, "big")) + item(0x52, b"1.2.3"))
+    user = item(0x50, item(0x51, longest.to_bytes(4, "big")) + item(0x52, b"1.2.3"))
     body = struct.pack(">HH16s16s32x", 1, 0, b"NODE".ljust(16), b"CALLER".ljust(16))
+    side.send_pdu(1, body + item(0x10, b"1.2.840.10008.3.1.1.1") + contexts + user)
+    kind, _ = side.read_pdu()
+    assert kind == 2
+
+
+@pytest.fixture
+def caller(node: Node) -> Iterator[PeerSide]:
+    """An open association, spoken at byte level."""
     with socket.create_connection(("127.0.0.1", node.port)) as sock:
         side = PeerSide(sock)
-        side.send_pdu(1, body + item(0x10, b"1.2.840.10008.3.1.1.1") + contexts + user)
-        kind, _ = side.read_pdu()
-        assert kind == 2
+        associate(side)
         yield side
 
 
@@ -157,3 +162,20 @@ def test_our_driver_cancels_our_node(
     assert sink.stray_files() == []
     assert driver.echo(ControlOfTest()) > 0
     driver.close()
+
+
+@pytest.mark.parametrize("longest", [1, 6, 7])
+def test_an_absurd_pdu_length_does_not_keep_the_node_busy(node: Node, longest: int) -> None:
+    with socket.create_connection(("127.0.0.1", node.port)) as sock:
+        side = PeerSide(sock)
+        associate(side, longest)
+        find = Command(field=CommandField.C_FIND_RQ, message_id=1, sop_class=STUDY_ROOT_FIND, priority=0)
+        assert status_of(side, find, encode_elements([(0x00080052, "CS", b"STUDY ")], implicit=False), 3) == 0
+
+
+def test_a_search_for_all_images_is_refused(caller: PeerSide) -> None:
+    find = Command(field=CommandField.C_FIND_RQ, message_id=1, sop_class=STUDY_ROOT_FIND, priority=0)
+    assert status_of(caller, find, encode_elements([(0x00080052, "CS", b"IMAGE ")], implicit=False), 3) == 0xA900
+    uids = "\\".join(f"1.{number}" for number in range(200)).encode()
+    keys = [(0x00080052, "CS", b"IMAGE "), (0x0020000D, "UI", uids), (0x0020000E, "UI", uids)]
+    assert status_of(caller, find, encode_elements(keys, implicit=False), 3) == 0xA900

@@ -109,7 +109,7 @@ def test_failed_instances_are_named_with_the_reason(sink: FileSink) -> None:
     ("status", "message"),
     [
         (0x0000, "PACS has none of the images asked for."),
-        (0xA702, "PACS could not send the images: out of resources, the images cannot be sent (A702)."),
+        (0xA702, "PACS could not send the images: none of the images could be sent (A702)."),
         (0xA900, "PACS could not send the images: the request does not fit the SOP class (A900)."),
         (0x1F1F, "PACS could not send the images: unknown status (1F1F)."),
         (0xFE00, "PACS could not send the images: cancelled by the server (FE00)."),

@@ -162,3 +162,8 @@ def test_a_command_without_group_length_is_read() -> None:
 def test_what_is_not_allowed_is_refused(stream: bytes, words: str) -> None:
     with pytest.raises(ProtocolFault, match=words):
         read_all(stream, [])
+
+
+def test_more_sub_operations_than_the_field_holds() -> None:
+    command = Command(field=CommandField.C_GET_RSP, status=0xFF00, remaining=70_000)
+    assert Command.parse(encode_command(command)).remaining == 0xFFFF

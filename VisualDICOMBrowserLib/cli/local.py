@@ -10,7 +10,7 @@ from typing import Any
 from VisualDICOMBrowserLib.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, Output, count, table
 from VisualDICOMBrowserLib.cli.parser import filters_of
 from VisualDICOMBrowserLib.engine.session import Session
-from VisualDICOMBrowserLib.errors import LoadError, UsageError
+from VisualDICOMBrowserLib.errors import LoadError, UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.model import Level, record_as_dict
 
 __all__ = ["COLUMNS", "HANDLERS", "Handler"]
@@ -170,9 +170,24 @@ def jobs(session: Session, arguments: argparse.Namespace, output: Output) -> int
         cleared = session.client.request("clear_jobs")
         output.document({"cleared": cleared}, f"{count(cleared, 'job')} forgotten.")
     else:
-        ended = [session.wait(job_id) for job_id in session.client.request("resume_jobs")]
-        output.document(ended, table(ended, columns) or "No unfinished jobs.")
+        return _resume(session, columns, output)
     return EXIT_DONE
+
+
+def _resume(session: Session, columns: dict[str, str], output: Output) -> int:
+    """Take up unfinished jobs and wait for all of them, also when some fail."""
+    ended = []
+    for job_id in session.client.request("resume_jobs"):
+        try:
+            session.wait(job_id, on_progress=output.progress)
+        except VisualDICOMError as error:
+            output.message(str(error))
+        ended.append(session.client.request("job", job_id=job_id))
+    output.document(ended, table(ended, columns) or "No unfinished jobs.")
+    states = {job["state"] for job in ended}
+    if states <= {"done"}:
+        return EXIT_DONE
+    return EXIT_PARTLY if states & {"done", "partly"} else EXIT_FAILED
 
 
 def _require_series(session: Session, uid: str) -> None:

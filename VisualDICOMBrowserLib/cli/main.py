@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import argparse
 import logging
+import os
+import sys
 from collections.abc import Sequence
 
 from VisualDICOMBrowserLib.cli.output import EXIT_FAILED, EXIT_USAGE, Output
 from VisualDICOMBrowserLib.cli.parser import build_parser
 from VisualDICOMBrowserLib.engine.logs import configure_logging
-from VisualDICOMBrowserLib.errors import UsageError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import JobCancelled, StorageFault, UsageError, VisualDICOMError
 
 __all__ = ["main"]
 
@@ -22,13 +24,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     try:
         return _run(arguments, output)
     except VisualDICOMError as error:
-        if arguments.json:
-            output.document({"error": error.as_dict()}, "")
-        output.message(str(error))
-        return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
-    except KeyboardInterrupt:
-        output.message("Interrupted. What was stored so far stays; run the command again to go on.")
+        return _failed(error, output)
+    except BrokenPipeError:
+        # Who reads our output has heard enough; what is still buffered must not fail as the interpreter ends.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return EXIT_FAILED
+    except OSError as error:
+        message = f"{error.filename or 'A file'} cannot be read or written: {error.strerror or error}."
+        return _failed(StorageFault(message, subject=str(error.filename or "")), output)
+    except KeyboardInterrupt:
+        return _failed(_interrupted(elsewhere=False), output)
+
+
+def _failed(error: VisualDICOMError, output: Output) -> int:
+    """Tell what went wrong, as the one document if there was none yet."""
+    if output.as_json and not output.documented:
+        output.document({"error": error.as_dict()}, "")
+    output.message(str(error))
+    return EXIT_USAGE if isinstance(error, UsageError) else EXIT_FAILED
+
+
+def _interrupted(*, elsewhere: bool) -> JobCancelled:
+    if elsewhere:
+        message = "Interrupted. The program that runs the engine of this database goes on with what was begun."
+        return JobCancelled(message, code="interrupted", next_step="See it with jobs list, end it with jobs cancel.")
+    message = "Interrupted. What was stored so far stays."
+    return JobCancelled(message, code="interrupted", next_step="Run the command again, or jobs resume, to go on.")
 
 
 def _run(arguments: argparse.Namespace, output: Output) -> int:
@@ -41,5 +62,9 @@ def _run(arguments: argparse.Namespace, output: Output) -> int:
     from VisualDICOMBrowserLib.engine.session import Session
 
     handlers = {**local.HANDLERS, **network.HANDLERS}
-    with Session(open_engine(arguments.database, resume=False)) as session:
-        return handlers[arguments.command](session, arguments, output)
+    client = open_engine(arguments.database, resume=False)
+    with Session(client) as session:
+        try:
+            return handlers[arguments.command](session, arguments, output)
+        except KeyboardInterrupt:
+            raise _interrupted(elsewhere=not client.hosting) from None

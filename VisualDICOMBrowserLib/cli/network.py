@@ -11,9 +11,11 @@ from VisualDICOMBrowserLib.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY
 from VisualDICOMBrowserLib.cli.parser import filters_of
 from VisualDICOMBrowserLib.engine.session import Session
 from VisualDICOMBrowserLib.errors import VisualDICOMError
-from VisualDICOMBrowserLib.model import Level, record_as_dict
+from VisualDICOMBrowserLib.model import Level
 
 __all__ = ["HANDLERS"]
+
+_LOOK_S = 0.5
 
 _SERVER_OPTIONS = {
     "protocol": "protocol",
@@ -67,8 +69,13 @@ def _test(session: Session, name: str, output: Output) -> int:
 def find(session: Session, arguments: argparse.Namespace, output: Output) -> int:
     """Ask a server and list its records."""
     level = Level(arguments.level.upper())
-    records = session.find(arguments.server, level, **filters_of(arguments))
-    rows = [record_as_dict(record) for record in records]
+    job_id = session.client.request("find", server=arguments.server, level=level.value, **filters_of(arguments))
+    answer = session.wait(job_id)["result"]
+    rows = session.client.request("find_results", job_id=job_id)
+    for warning in answer["warnings"]:
+        output.message(warning)
+    if answer["limit_reached"]:
+        output.message(f"{arguments.server} has more than these; narrow the search or raise --limit.")
     output.document(rows, table(rows, COLUMNS[level]) or f"{arguments.server} found nothing.")
     return EXIT_DONE
 
@@ -94,7 +101,8 @@ def serve(session: Session, arguments: argparse.Namespace, output: Output) -> in
     ended = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: ended.set())
     try:
-        ended.wait()
+        while not ended.wait(_LOOK_S):  # a wait without end cannot be interrupted on Windows
+            pass
     except KeyboardInterrupt:
         output.message("Ended.")
     finally:

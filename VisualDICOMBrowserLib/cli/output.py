@@ -28,11 +28,13 @@ class Output:
 
     def __init__(self, *, as_json: bool, quiet: bool = False) -> None:
         self.as_json = as_json
+        self.documented = False
         self._progress_shown = False
         self._show_progress = not quiet and sys.stderr.isatty()
 
     def document(self, document: Any, text: str) -> None:
-        """Write the result: `document` with ``--json``, `text` without."""
+        """Write the result: `document` with ``--json``, `text` without; the caller sees to it that it is one."""
+        self.documented = True
         self.end_progress()
         if self.as_json:
             text = json.dumps(document, indent=2, ensure_ascii=False)

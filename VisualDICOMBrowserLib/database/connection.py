@@ -25,7 +25,15 @@ from VisualDICOMBrowserLib.database.file_systems import is_on_network
 from VisualDICOMBrowserLib.database.pacing import Pace
 from VisualDICOMBrowserLib.errors import DatabaseFault, DatabaseReadOnlyError
 
-__all__ = ["BUSY_TIMEOUT_S", "ReadConnections", "WriteConnection", "connect", "read_only_error"]
+__all__ = [
+    "BUSY_TIMEOUT_S",
+    "LARGE_CACHE_MB",
+    "SMALL_CACHE_MB",
+    "ReadConnections",
+    "WriteConnection",
+    "connect",
+    "read_only_error",
+]
 
 _Item = TypeVar("_Item")
 
@@ -33,13 +41,15 @@ logger = logging.getLogger(__name__)
 
 BUSY_TIMEOUT_S = 20.0
 _JOURNAL_TIMEOUT_S = 1.0
-_CACHE_KIB = 32 * 1024
+# Pages that a connection keeps in memory. Queries go over whole indexes and the rows of the tag cache come in no
+# order, so they gain from many pages; every other connection would only fill them as the file grows.
+LARGE_CACHE_MB, SMALL_CACHE_MB = 32, 8
 _OTHERS_STAY_S = 2.0
 _GAP_SHARE = 0.1
 _LONGEST_GAP_S = 0.05
 
 
-def connect(path: Path, *, writable: bool, create: bool = False) -> sqlite3.Connection:
+def connect(path: Path, *, writable: bool, create: bool = False, cache_mb: int = SMALL_CACHE_MB) -> sqlite3.Connection:
     """Connection to a file, in autocommit mode; usable from any one thread at a time.
 
     Raises
@@ -48,14 +58,14 @@ def connect(path: Path, *, writable: bool, create: bool = False) -> sqlite3.Conn
         The file cannot be opened.
     """
     if writable:
-        return _configured(_open(f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"))
+        return _configured(_open(f"{path.as_uri()}?mode={'rwc' if create else 'rw'}"), cache_mb)
     try:
-        return _configured(_open(f"{path.as_uri()}?mode=ro"))
+        return _configured(_open(f"{path.as_uri()}?mode=ro"), cache_mb)
     except sqlite3.OperationalError:
         if os.access(path.parent, os.W_OK):
             raise
         # A read-only medium cannot hold the shared memory file of WAL; nobody can write there either.
-        return _configured(_open(f"{path.as_uri()}?immutable=1"))
+        return _configured(_open(f"{path.as_uri()}?immutable=1"), cache_mb)
 
 
 def _open(uri: str) -> sqlite3.Connection:
@@ -64,10 +74,10 @@ def _open(uri: str) -> sqlite3.Connection:
     )
 
 
-def _configured(connection: sqlite3.Connection) -> sqlite3.Connection:
+def _configured(connection: sqlite3.Connection, cache_mb: int) -> sqlite3.Connection:
     try:
         connection.execute("PRAGMA synchronous=NORMAL")
-        connection.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+        connection.execute(f"PRAGMA cache_size=-{cache_mb * 1024}")
         connection.execute("SELECT COUNT(*) FROM sqlite_master").fetchone()
     except sqlite3.Error:
         connection.close()
@@ -85,6 +95,8 @@ class WriteConnection:
     ----------
     path : Path
         The SQLite file; made if it is missing.
+    cache_mb : int
+        Pages kept in memory, in MB.
 
     Raises
     ------
@@ -92,13 +104,13 @@ class WriteConnection:
         The file cannot be opened.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, cache_mb: int = SMALL_CACHE_MB) -> None:
         self.path = path
         self._lock = threading.RLock()
         self.generation = 0
         self._data_version = 0
         with database_faults(path):
-            self._connection: sqlite3.Connection | None = connect(path, writable=True, create=True)
+            self._connection: sqlite3.Connection | None = connect(path, writable=True, create=True, cache_mb=cache_mb)
             try:
                 _choose_journal(self._connection, path)
                 self._note_others(self._connection)
@@ -259,12 +271,20 @@ class ReadConnections:
         False where the file may not be written at all.
     functions : mapping of str to callable
         Functions of one argument that queries may use, by name; they must be deterministic.
+    cache_mb : int
+        Pages kept in memory for each thread, in MB.
     """
 
     def __init__(
-        self, path: Path, *, writable: bool = True, functions: Mapping[str, Callable[[Any], Any]] | None = None
+        self,
+        path: Path,
+        *,
+        writable: bool = True,
+        functions: Mapping[str, Callable[[Any], Any]] | None = None,
+        cache_mb: int = LARGE_CACHE_MB,
     ) -> None:
         self.path = path
+        self._cache_mb = cache_mb
         self._writable = writable
         self._functions = dict(functions or {})
         self._local = threading.local()
@@ -323,7 +343,7 @@ class ReadConnections:
         return lease
 
     def _connect(self) -> sqlite3.Connection:
-        connection = connect(self.path, writable=self._writable)
+        connection = connect(self.path, writable=self._writable, cache_mb=self._cache_mb)
         connection.execute("PRAGMA query_only=ON")
         for name, function in self._functions.items():
             connection.create_function(name, 1, function, deterministic=True)

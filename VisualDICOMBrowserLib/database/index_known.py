@@ -11,7 +11,7 @@ from datetime import datetime
 from itertools import islice
 from pathlib import Path
 
-from VisualDICOMBrowserLib.database.connection import ReadConnections
+from VisualDICOMBrowserLib.database.connection import SMALL_CACHE_MB, ReadConnections
 from VisualDICOMBrowserLib.database.paths import DATABASE_FILE, DatabasePaths
 from VisualDICOMBrowserLib.database.values import parse_timestamp, storable
 
@@ -31,7 +31,7 @@ class KnownFiles:
 
     def __init__(self, folder: Path) -> None:
         self._paths = DatabasePaths(folder)
-        self._connections = ReadConnections(self._paths.folder / DATABASE_FILE)
+        self._connections = ReadConnections(self._paths.folder / DATABASE_FILE, cache_mb=SMALL_CACHE_MB)
 
     def is_empty(self) -> bool:
         """True if no instance is known at all."""

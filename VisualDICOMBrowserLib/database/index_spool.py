@@ -7,6 +7,7 @@ committed; a last line that a crash cut off is ignored. `Spool` is safe from any
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import threading
@@ -86,6 +87,7 @@ class Spool:
                 segment.file.write(paths + answer)
                 segment.file.flush()
             except OSError as error:
+                self._abandon()
                 raise storage_fault(error, self._session.folder()) from error
             segment.unfinished += 1
             return SpooledBatch(segment, offset)
@@ -119,6 +121,17 @@ class Spool:
         file.write(json.dumps({"keys": keys, "cached": sorted(cached)}).encode() + b"\n")
         self._current = _Segment(path, file, keys, cached)
         return self._current
+
+    def _abandon(self) -> None:
+        """Write no more to the present file, whose last batch is cut off; what it holds besides stays."""
+        current, self._current = self._current, None
+        if current is None:
+            return
+        with contextlib.suppress(OSError):
+            # Closing tries once more to write what the disk has just refused.
+            current.file.close()
+        if current.unfinished == 0:
+            current.path.unlink(missing_ok=True)
 
     def _retire(self, segment: _Segment) -> None:
         if segment is self._current:

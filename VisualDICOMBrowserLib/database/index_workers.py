@@ -61,7 +61,12 @@ class ScanPool:
         self._failed_starts = 0
 
     def __enter__(self) -> ScanPool:
-        self._workers = [self._started() for _ in range(self._count)]
+        try:
+            for _ in range(self._count):
+                self._workers.append(self._started())
+        except BaseException as error:
+            self.__exit__(type(error), error, None)
+            raise
         return self
 
     def __exit__(

@@ -68,6 +68,7 @@ class Remover:
         self._own = own
         self._tag_cache = tag_cache
         self._pace = Pace(first=100, smallest=10, largest=2000)
+        self._file_pace = Pace(first=10, smallest=1, largest=1000)
 
     def remove_patient(self, key: int) -> RemovalReport:
         """See `DatabaseWriter.remove_patient`."""
@@ -192,31 +193,26 @@ class Remover:
         self._file.outdate()
 
     def _delete_files(self, removal: PendingRemoval, gone: Sequence[tuple[str, str]]) -> tuple[int, list[str]]:
-        deleted, failed = 0, []
-        folders = set()
-        for sop, stored in gone:
-            thumbnail = self._paths.thumbnail(removal.StudyInstanceUID, removal.SeriesInstanceUID, sop)
-            own_file = self._paths.owned_file(stored)
-            try:
-                deleted += own_file is not None and self._delete_file(own_file, stored)
-                thumbnail.unlink(missing_ok=True)
-            except OSError as error:
-                logger.warning("A file of the removed instance %s could not be deleted: %s", sop, error)
-                failed.append(str(error.filename))
-            folders |= {thumbnail.parent} if own_file is None else {thumbnail.parent, own_file.parent}
-        self._remove_empty(folders)
-        return deleted, failed
+        """Delete own files and thumbnails; the number of files, and those that could not be deleted."""
+        deleted: list[Path] = []
+        failed: list[str] = []
+        owned = [(path, stored) for _, stored in gone if (path := self._paths.owned_file(stored)) is not None]
+        thumbnails = [
+            self._paths.thumbnail(removal.StudyInstanceUID, removal.SeriesInstanceUID, sop) for sop, _ in gone
+        ]
 
-    def _delete_file(self, path: Path, stored: str) -> bool:
-        """Delete a file that no row names. Under the writer's lock: nobody can file it at this moment."""
-        with self._file.reading() as connection:
-            if connection.execute("SELECT 1 FROM Images WHERE Filename = ?", (stored,)).fetchone():
-                return False
-            try:
-                path.unlink()
-            except FileNotFoundError:
-                return False
-        return True
+        def delete(connection: sqlite3.Connection, part: Sequence[tuple[Path, str]]) -> None:
+            # No program can file a file while the file is looked up and deleted: it needs the same lock.
+            for path, stored in part:
+                named = connection.execute("SELECT 1 FROM Images WHERE Filename = ?", (stored,)).fetchone()
+                if named is None and _deleted(path, failed):
+                    deleted.append(path)
+
+        self._file.in_portions(owned, self._file_pace, delete)
+        for thumbnail in thumbnails:
+            _deleted(thumbnail, failed)
+        self._remove_empty({path.parent for path in thumbnails} | {path.parent for path, _ in owned})
+        return len(deleted), failed
 
     @contextmanager
     def _settling(self) -> Iterator[sqlite3.Connection]:
@@ -245,6 +241,19 @@ class Remover:
     def _column(self, sql: str, key: str | int) -> list[str]:
         with self._file.reading() as connection:
             return [row[0] for row in connection.execute(sql, (key,)).fetchall()]
+
+
+def _deleted(path: Path, failed: list[str]) -> bool:
+    """Delete a file; False if it was not there, or could not be deleted, which goes into `failed`."""
+    try:
+        path.unlink()
+    except FileNotFoundError:
+        return False
+    except OSError as error:
+        logger.warning("A file of a removed instance could not be deleted: %s", error)
+        failed.append(str(path))
+        return False
+    return True
 
 
 def _settled(connection: sqlite3.Connection, series_uid: str, study_uid: str) -> RemovalReport:

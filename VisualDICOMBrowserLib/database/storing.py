@@ -140,12 +140,15 @@ class InstanceStore:
         ------
         StorageFault
             The disk is full or failed; none of the files that are not yet indexed is kept.
+        DatabaseReadOnlyError
+            The database is open for reading only; nothing is kept.
         DatabaseFault
             The rows could not be written; the files are indexed at the next start.
         """
         self._session.folder()  # raises when the store is closed
         plan = plan_for(self._database.tags_to_precache)
         try:
+            _ = self._database.writer  # raises where nothing may be written, before anything is put in place
             origins = sources or [""] * len(files)
             scanned = [self._scanned(file, origin, plan) for file, origin in zip(files, origins, strict=True)]
             arrivals = {index: item for index, item in enumerate(scanned) if isinstance(item, _Arrival)}

@@ -1,11 +1,12 @@
 """A lock that the operating system holds for a process and drops when the process ends, however it ends.
 
-Used to tell living sessions from dead ones. The lock file stays behind after a crash; only the lock on it
-says that somebody lives. One owner per object.
+Used to tell living sessions from dead ones, and to have one engine per database. The lock file stays behind
+after a crash; only the lock on it says that somebody lives. One owner per object.
 """
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from pathlib import Path
@@ -26,15 +27,25 @@ else:
 
 
 class SessionLock:
-    """Lock on the file at `path`, which is created if need be."""
+    """Lock on the file at `path`, which is created if need be.
 
-    def __init__(self, path: Path) -> None:
+    Parameters
+    ----------
+    path : Path
+        The lock file.
+    keep_file : bool
+        Leave the file where it is on release, for a lock that is taken again and again.
+    """
+
+    def __init__(self, path: Path, *, keep_file: bool = False) -> None:
         self.path = path
+        self._keep_file = keep_file
         self._descriptor = -1
 
     def acquire(self) -> bool:
         """Take the lock; False if another process, or another object here, has it."""
-        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT | getattr(os, "O_CLOEXEC", 0), 0o644)
+        # Not inherited by child processes, or they would hold the lock after this process has ended.
+        descriptor = os.open(self.path, os.O_RDWR | os.O_CREAT, 0o666)
         try:
             _try_lock(descriptor)
             # Whoever cleans up may have removed the file between opening and locking.
@@ -48,14 +59,17 @@ class SessionLock:
         return True
 
     def release(self) -> None:
-        """Remove the file and drop the lock."""
-        if self._descriptor < 0:
+        """Remove the file, unless it is to be kept, and drop the lock; idempotent."""
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor < 0:
             return
-        if sys.platform == "win32":
-            # An open file cannot be removed there.
-            os.close(self._descriptor)
-            self.path.unlink(missing_ok=True)
+        if self._keep_file:
+            os.close(descriptor)
+        elif sys.platform == "win32":
+            # An open file cannot be removed there, also when somebody else has opened it meanwhile.
+            os.close(descriptor)
+            with contextlib.suppress(OSError):
+                self.path.unlink(missing_ok=True)
         else:
             self.path.unlink(missing_ok=True)
-            os.close(self._descriptor)
-        self._descriptor = -1
+            os.close(descriptor)

@@ -12,7 +12,12 @@ from collections.abc import Collection, Iterable, Iterator, Sequence
 from itertools import islice
 from pathlib import Path
 
-from VisualDICOMBrowserLib.database.connection import ReadConnections, WriteConnection, read_only_error
+from VisualDICOMBrowserLib.database.connection import (
+    LARGE_CACHE_MB,
+    ReadConnections,
+    WriteConnection,
+    read_only_error,
+)
 from VisualDICOMBrowserLib.database.displayed_rules import RadiotherapyRule
 from VisualDICOMBrowserLib.database.pacing import Pace
 from VisualDICOMBrowserLib.database.records import ScannedFile
@@ -87,7 +92,7 @@ class TagCache:
         self._pace = Pace(first=2000, smallest=200, largest=20_000)
         self._removal_pace = Pace(first=50, smallest=10, largest=2000)
         self._readers: ReadConnections | None = None
-        self._file = WriteConnection(path) if writable else None
+        self._file = WriteConnection(path, LARGE_CACHE_MB) if writable else None
         try:
             if self._file is not None:
                 with self._file.transaction() as connection:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import threading
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -32,6 +33,7 @@ class Commands:
     def __init__(self, parts: EngineParts, queue: JobQueue) -> None:
         self._parts = parts
         self._queue = queue
+        self._node_lock = threading.Lock()
         self._node: Node | None = None
         self._node_fields: dict[str, Any] = {}
 
@@ -193,6 +195,10 @@ class Commands:
         """One job."""
         return self._queue.job(job_id).as_dict()
 
+    def take_up_job(self, job_id: str) -> dict[str, Any]:
+        """One job without its parameters and log; goes on if an earlier engine left it unfinished."""
+        return self._queue.take_up(job_id).as_dict(brief=True)
+
     def cancel_job(self, job_id: str) -> bool:
         """Ask a job to end; False if it had ended already."""
         return self._queue.cancel(job_id)
@@ -218,29 +224,34 @@ class Commands:
 
     def start_node(self, host: str = "", port: int | None = None, ae_title: str = "") -> dict[str, Any]:
         """Offer the local database to other DICOM nodes; returns address, port and AE title."""
-        if self._node is None:
-            settings = self._parts.settings
-            address = host or settings.text("node/host")
-            title = ae_title or settings.text("node/ae_title")
-            node = Node(
-                self._parts.database,
-                self._parts.store,
-                ae_title=title,
-                host=address,
-                port=settings.integer("node/port") if port is None else port,
-                destinations={config.called_ae_title: config for config in self._parts.servers.list()},
-                on_stored=lambda outcome: self._parts.changes.add(series=[outcome.SeriesInstanceUID]),
-            )
-            node.start()
-            self._node = node
-            self._node_fields = {"running": True, "host": address, "port": node.port, "ae_title": title}
-        return self.node()
+        with self._node_lock:
+            if self._node is None:
+                self._start_node(host, port, ae_title)
+            return self.node()
+
+    def _start_node(self, host: str, port: int | None, ae_title: str) -> None:
+        settings = self._parts.settings
+        address = host or settings.text("node/host")
+        title = ae_title or settings.text("node/ae_title")
+        node = Node(
+            self._parts.database,
+            self._parts.store,
+            ae_title=title,
+            host=address,
+            port=settings.integer("node/port") if port is None else port,
+            destinations={config.called_ae_title: config for config in self._parts.servers.list()},
+            on_stored=lambda outcome: self._parts.changes.add(series=[outcome.SeriesInstanceUID]),
+        )
+        node.start()
+        self._node = node
+        self._node_fields = {"running": True, "host": address, "port": node.port, "ae_title": title}
 
     def stop_node(self) -> None:
         """End our own node, if it runs."""
-        node, self._node = self._node, None
-        if node is not None:
-            node.close()
+        with self._node_lock:
+            node, self._node = self._node, None
+            if node is not None:
+                node.close()
 
     def node(self) -> dict[str, Any]:
         """Whether our own node runs, and where."""

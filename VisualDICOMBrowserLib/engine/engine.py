@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Callable
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -23,7 +24,7 @@ from VisualDICOMBrowserLib.engine.kind_local import RemoveKind, ThumbnailKind
 from VisualDICOMBrowserLib.engine.kind_retrieve import RetrieveKind
 from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.engine.upkeep import Upkeep
-from VisualDICOMBrowserLib.errors import UsageError
+from VisualDICOMBrowserLib.errors import UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.jobs.job import JobEvent, Priority
 from VisualDICOMBrowserLib.jobs.journal import Journal
 from VisualDICOMBrowserLib.jobs.queue import JobQueue
@@ -57,46 +58,18 @@ class Engine:
 
     def __init__(self, folder: Path, *, resume: bool = True) -> None:
         self.folder = folder
-        hub = EventHub()
-        database = LocalDatabase.open(folder)
-        database.add_tags(database.own.get("engine", "precached_tags") or ())
-        settings = Settings(database.own.items("settings"))
-        store = InstanceStore(database)
-        self.parts = EngineParts(
-            database=database,
-            store=store,
-            indexer=Indexer(database, store, settings),
-            thumbnails=ThumbnailMaker(database, settings),
-            servers=ServerRegistry(database.own),
-            settings=settings,
-            pool=BulkPool(settings.integer("retrieve/workers")),
-            hub=hub,
-            changes=ContentChanges(hub),
-            long_lived=resume,
-        )
-        self.queue = JobQueue(
-            Journal(database.own.path),
-            [
-                ImportKind(self.parts, self._after_new_series),
-                FindKind(self.parts),
-                EchoKind(self.parts),
-                RetrieveKind(self.parts, self._after_new_series),
-                ThumbnailKind(self.parts),
-                RemoveKind(self.parts),
-            ],
-            max_concurrent=settings.integer("jobs/max_concurrent"),
-            listener=self._tell_job,
-            server_limit=self._server_limit,
-        )
-        self._commands = Commands(self.parts, self.queue)
-        self._closed = False
-        self._upkeep: Upkeep | None = None
-        if not database.read_only:
-            self._recover()
-            self._upkeep = Upkeep(database, self.parts.changes.add_all)
-            self.queue.clear_finished(settings.integer("jobs/history_days") * _DAY_S)
-            if resume:
-                self.queue.resume_unfinished()
+        with ExitStack() as opened:
+            self.parts = _opened_parts(folder, opened, long_lived=resume)
+            self.queue = self._opened_queue(opened)
+            commands = self._commands = Commands(self.parts, self.queue)
+            if not self.parts.database.read_only:
+                self._recover()
+                opened.callback(Upkeep(self.parts.database, self.parts.changes.add_all).close)
+                self.queue.clear_finished(self.parts.settings.integer("jobs/history_days") * _DAY_S)
+                if resume:
+                    self.queue.resume_unfinished()
+            opened.callback(commands.close)
+            self._opened = opened.pop_all()
 
     def handle(self, command: str, arguments: dict[str, Any]) -> Any:
         """Carry out one command of the wire and return its JSON result.
@@ -116,18 +89,27 @@ class Engine:
 
     def close(self) -> None:
         """Ask running jobs to stop (they go on at the next start), and end every thread and worker."""
-        if self._closed:
-            return
-        self._closed = True
-        self._commands.close()
-        if self._upkeep is not None:
-            self._upkeep.close()
-        self.queue.close()
-        self.parts.pool.close()
-        self.parts.indexer.close()
-        self.parts.changes.close()
-        self.parts.store.close()
-        self.parts.database.close()
+        self._opened.close()
+
+    def _opened_queue(self, opened: ExitStack) -> JobQueue:
+        journal = Journal(self.parts.database.own.path)
+        opened.callback(journal.close)
+        queue = JobQueue(
+            journal,
+            [
+                ImportKind(self.parts, self._after_new_series),
+                FindKind(self.parts),
+                EchoKind(self.parts),
+                RetrieveKind(self.parts, self._after_new_series),
+                ThumbnailKind(self.parts),
+                RemoveKind(self.parts),
+            ],
+            max_concurrent=self.parts.settings.integer("jobs/max_concurrent"),
+            listener=self._tell_job,
+            server_limit=self._server_limit,
+        )
+        opened.callback(queue.close)
+        return queue
 
     def _recover(self) -> None:
         report = self.parts.store.recover()
@@ -148,5 +130,38 @@ class Engine:
             return 0
 
     def _after_new_series(self, series: list[str]) -> None:
-        if self.parts.settings.flag("thumbnails/automatic"):
+        if not self.parts.settings.flag("thumbnails/automatic"):
+            return
+        try:
             self.queue.submit("thumbnail", {"series": series}, priority=Priority.LOW, label="Pictures")
+        except VisualDICOMError as error:  # the job that asks has done its own work, also while the engine closes
+            logger.info("Pictures of new series are made when they are asked for: %s", error)
+
+
+def _opened_parts(folder: Path, opened: ExitStack, *, long_lived: bool) -> EngineParts:
+    """The parts of an engine; `opened` closes them, the last first, also when a later one cannot be made."""
+    hub = EventHub()
+    database = LocalDatabase.open(folder)
+    opened.callback(database.close)
+    database.add_tags(database.own.get("engine", "precached_tags") or ())
+    settings = Settings(database.own.items("settings"))
+    store = InstanceStore(database)
+    opened.callback(store.close)
+    changes = ContentChanges(hub)
+    opened.callback(changes.close)
+    indexer = Indexer(database, store, settings)
+    opened.callback(indexer.close)
+    pool = BulkPool(settings.integer("retrieve/workers"))
+    opened.callback(pool.close)
+    return EngineParts(
+        database=database,
+        store=store,
+        indexer=indexer,
+        thumbnails=ThumbnailMaker(database, settings),
+        servers=ServerRegistry(database.own),
+        settings=settings,
+        pool=pool,
+        hub=hub,
+        changes=changes,
+        long_lived=long_lived,
+    )

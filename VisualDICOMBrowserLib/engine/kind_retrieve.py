@@ -58,6 +58,7 @@ class RetrieveKind:
         driver = self._parts.driver(job.server)
         sink = DatabaseSink(self._parts.store, job.job_id, self._stored)
         results: list[RetrieveResult] = []
+        requests: list[RetrieveRequest] = []
         present = 0
         try:
             try:
@@ -71,7 +72,10 @@ class RetrieveKind:
             driver.close()
             if sink.series:
                 self._after(sorted(sink.series))
-        return self._outcome(job, results, sink, present, time.monotonic() - started)
+        short = _short(requests, results, sink)
+        if short:
+            control.log(f"{job.server} announced {short} more images than came, without saying which.")
+        return self._outcome(job, results, sink, present, short, time.monotonic() - started)
 
     def _stored(self, outcomes: Sequence[AddOutcome]) -> None:
         imported = [outcome for outcome in outcomes if outcome.status == "imported"]
@@ -160,6 +164,7 @@ class RetrieveKind:
         results: Sequence[RetrieveResult],
         sink: DatabaseSink,
         present: int,
+        short: int,
         seconds: float,
     ) -> dict[str, Any]:
         stored = sink.counts["imported"] + sink.counts["unchanged"]
@@ -169,10 +174,12 @@ class RetrieveKind:
             for result in results
             for item in result.failed
         ]
-        failed_count = sum(result.failed_count for result in results) + len(refused)
+        failed_count = sum(result.failed_count for result in results) + len(refused) + short
         if not stored and not present and failed_count:
-            message = f"None of the {failed_count} images asked for came from {job.server}."
-            raise PeerError(message, server=job.server, next_step=failed[0]["reason"] if failed else "")
+            came = "could be kept" if refused else f"came from {job.server}"
+            message = f"None of the {failed_count} images asked for {came}."
+            reasons = [item["reason"] for item in failed + refused]
+            raise PeerError(message, server=job.server, next_step=reasons[0] if reasons else "")
         return {
             "received": sum(result.received for result in results),
             "imported": sink.counts["imported"],
@@ -184,6 +191,15 @@ class RetrieveKind:
             "failed": failed + refused,
             "series_uids": sorted(sink.series),
         }
+
+
+def _short(requests: Sequence[RetrieveRequest], results: Sequence[RetrieveResult], sink: DatabaseSink) -> int:
+    """How many different instances the server announced, did not send, and did not count as failed either."""
+    expected = [request.expected for request in requests]
+    if None in expected:
+        return 0
+    failed = sum(result.failed_count for result in results) + len(sink.refused)
+    return max(0, sum(number or 0 for number in expected) - len(sink.instances) - failed)
 
 
 def _only(kind: type[_Record], records: Sequence[AnyRecord]) -> list[_Record]:

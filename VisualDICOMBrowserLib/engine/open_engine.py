@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from VisualDICOMBrowserLib.engine.client import EngineClient, EngineLike
+from VisualDICOMBrowserLib.engine.client import EngineLike
 from VisualDICOMBrowserLib.engine.relay import SharedEngine
 
 __all__ = ["open_engine"]
 
 
-def open_engine(folder: Path, *, resume: bool = True) -> EngineClient:
+def open_engine(folder: Path, *, resume: bool = True) -> SharedEngine:
     """Client of the engine of the database in `folder`.
 
     If no program runs that engine, it runs in this process, and others can attach to it; else this attaches to

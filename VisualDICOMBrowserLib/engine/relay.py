@@ -16,10 +16,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from VisualDICOMBrowserLib.database.storing_lock import SessionLock
 from VisualDICOMBrowserLib.engine.address import lock_file, read_address
 from VisualDICOMBrowserLib.engine.client import EngineLike, EventCallback, InProcessClient, ReplyCallback
 from VisualDICOMBrowserLib.engine.client_session import notice
-from VisualDICOMBrowserLib.engine.lock import EngineLock
+from VisualDICOMBrowserLib.engine.lock import take_engine_lock
 from VisualDICOMBrowserLib.engine.server import EngineServer
 from VisualDICOMBrowserLib.engine.socket_client import ENGINE_ENDED, SocketClient
 from VisualDICOMBrowserLib.engine.subscribers import Subscribers
@@ -38,7 +39,7 @@ _LOOK_AGAIN_S = 0.05
 class _HostedEngine(InProcessClient):
     """The engine in this process, served to others, under the folder's lock."""
 
-    def __init__(self, folder: Path, factory: EngineFactory, lock: EngineLock) -> None:
+    def __init__(self, folder: Path, factory: EngineFactory, lock: SessionLock) -> None:
         self._lock = lock
         try:
             self.engine = factory(folder)
@@ -57,11 +58,13 @@ class _HostedEngine(InProcessClient):
 
     def close(self) -> None:
         """Part with attached programs first, so that they wait for the lock while the engine ends."""
-        self._server.close()
         try:
-            super().close()
+            self._server.close()
         finally:
-            self._lock.release()
+            try:
+                super().close()
+            finally:
+                self._lock.release()
 
 
 class SharedEngine:
@@ -194,7 +197,7 @@ class SharedEngine:
         """Become the engine or attach to it; looks until one of both succeeds or patience ends."""
         deadline = time.monotonic() + self._patience_s
         while True:
-            lock = EngineLock.try_take(lock_file(self._folder))
+            lock = take_engine_lock(lock_file(self._folder))
             if lock is not None:
                 return _HostedEngine(self._folder, self._factory, lock)
             failure = _in_use_error(self._folder)

@@ -104,8 +104,8 @@ class Session:
             with self._condition:
                 self._condition.wait_for(lambda: job_id in self._finished, remaining)
                 ended = self._finished.pop(job_id, None)
-            # A restarted engine may have announced the end to nobody, so the job itself is asked too.
-            job = ended or self.client.request("job", job_id=job_id)
+            # A restarted engine may have announced the end to nobody, or may have left the job to who wants it.
+            job = ended or self.client.request("take_up_job", job_id=job_id)
         return job
 
     def import_files(

@@ -24,6 +24,7 @@ _BATCH_FILES = 100
 _BATCH_BYTES = 64 * 1024 * 1024
 _WAITING_FILES = 2000
 _GATHERING_S = 0.1
+_STORED = ("imported", "unchanged")
 
 
 class DatabaseSink:
@@ -47,6 +48,7 @@ class DatabaseSink:
         self.counts: Counter[str] = Counter()
         self.refused: list[AddOutcome] = []
         self.series: set[str] = set()
+        self.instances: set[str] = set()
         self._thread = threading.Thread(target=self._work, name=f"sink-{name}", daemon=True)
         self._thread.start()
 
@@ -113,6 +115,7 @@ class DatabaseSink:
             return
         self.counts.update(outcome.status for outcome in outcomes)
         self.refused += [outcome for outcome in outcomes if outcome.status in ("conflict", "rejected")]
+        self.instances.update(outcome.SOPInstanceUID for outcome in outcomes if outcome.status in _STORED)
         self.series.update(outcome.SeriesInstanceUID for outcome in outcomes if outcome.SeriesInstanceUID)
         self._on_batch(outcomes)
 

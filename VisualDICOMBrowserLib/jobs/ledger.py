@@ -177,6 +177,14 @@ class JobLedger:
         stored = [entry for entry in self._journal.unfinished() if self._held(entry.record.job_id) is None]
         return [entry for entry in map(self._resume, stored) if not entry.record.state.finished]
 
+    def taken_up(self, job_id: str) -> JobEntry:
+        """A job, which goes on if an earlier engine left it unfinished."""
+        held = self._held(job_id)
+        stored = None if held else self._journal.get(job_id)
+        if stored is None or stored.record.state.finished:
+            return self.entry(job_id)
+        return self._resume(stored)
+
     def finish(self, entry: JobEntry, state: JobState, **changes: Any) -> None:
         """End a job for good."""
         self.move(entry, state, outcome=state.value, finished=self._clock(), **changes)

@@ -215,6 +215,21 @@ class JobQueue:
             self._changed.notify_all()
             return [entry.record.job_id for entry in entries]
 
+    def take_up(self, job_id: str) -> JobRecord:
+        """Go on with one job, if an earlier engine left it unfinished; returns it as it stands.
+
+        Raises
+        ------
+        UnknownJobError
+            Neither queue nor journal has this job.
+        """
+        with self._changed:
+            if self._closing:
+                return self._ledger.entry(job_id).record
+            record = self._ledger.taken_up(job_id).record
+            self._changed.notify_all()
+            return record
+
     def clear_finished(self, older_than_s: float = 0.0) -> int:
         """Forget jobs that ended (at least so many seconds ago); returns how many."""
         with self._changed:

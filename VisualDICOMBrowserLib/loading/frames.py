@@ -112,10 +112,13 @@ def _implied_positions(dataset: Any, count: int) -> list[Vector] | None:
     orientation = _detector_value(dataset, "ImageOrientationPatient", 6)
     if origin is None or orientation is None:
         return None
+    normal = cross_product(orientation[:3], orientation[3:])
     if dataset.get("Modality") == "RTDOSE":
         offsets = [float(value) for value in _values(dataset.get("GridFrameOffsetVector"))] or [0.0]
-        # The first offset is 0 (relative offsets); else offsets are patient z coordinates of axial planes.
-        offsets = [offset - offsets[0] for offset in offsets]
+        # The first offset is 0 (offsets along the normal); else offsets are patient z coordinates of axial
+        # planes, whose normal points down the z axis where the patient lies feet first or prone.
+        sign = -1.0 if offsets[0] and normal[2] < 0 else 1.0
+        offsets = [sign * (offset - offsets[0]) for offset in offsets]
     elif count == 1 or "RECON TOMO" in "\\".join(dataset.get("ImageType") or []):
         step = _first(dataset, "SpacingBetweenSlices", "SliceThickness") or 1.0
         offsets = [index * step for index in range(count)]
@@ -123,7 +126,6 @@ def _implied_positions(dataset: Any, count: int) -> list[Vector] | None:
         return None
     if len(offsets) < count:
         return None
-    normal = cross_product(orientation[:3], orientation[3:])
     return [tuple(o + offset * n for o, n in zip(origin, normal, strict=True)) for offset in offsets[:count]]
 
 

@@ -117,7 +117,7 @@ def _matrix(row: Vector, column: Vector, origin: FloatArray, first: Slice, step:
     matrix[:3, 0] = np.array(row) * first.pixel_spacing[1] * _LPS_TO_RAS
     matrix[:3, 1] = np.array(column) * first.pixel_spacing[0] * _LPS_TO_RAS
     if not step.any():
-        step = np.cross(row, column) * first.thickness
+        step = np.asarray(np.cross(row, column) * first.thickness, np.float64)
     matrix[:3, 2] = step * _LPS_TO_RAS
     matrix[:3, 3] = origin * _LPS_TO_RAS
     return matrix

@@ -115,14 +115,18 @@ def open_association(
         found = socket.getaddrinfo(config.host, config.port, type=socket.SOCK_STREAM)
     except OSError as fault:
         raise connect_fault(config, fault) from fault
+    control.raise_if_cancelled()  # a socket that does not connect yet cannot be woken
     addresses = list(dict.fromkeys(entry[4] for entry in found))
     failure: VisualDICOMError = unanswered(config)
     for address in addresses:
         attempt = _Attempt(config, caller, address, control)
         opened = attempt.run(proposals, handlers)
-        if opened is not None and control.cancel_requested:
-            opened.association.abort()
-        control.raise_if_cancelled()
+        try:
+            control.raise_if_cancelled()
+        except VisualDICOMError:
+            if opened is not None:
+                _drop(opened)
+            raise
         if opened is not None:
             return opened
         failure = attempt.failure()
@@ -252,6 +256,13 @@ class _Attempt:
             self.break_off()
 
 
+def _drop(opened: Opened) -> None:
+    """End an association that nobody wants any more; pynetdicom may leave its socket open."""
+    opened.association.abort()
+    if opened.sock is not None:
+        opened.sock.close()
+
+
 def take_over(opened: Opened, config: ServerConfig, caller: Caller) -> Channel:
     """Stop pynetdicom's threads of an established association and own its socket.
 
@@ -277,7 +288,7 @@ def take_over(opened: Opened, config: ServerConfig, caller: Caller) -> Channel:
     join(_THREAD_END_S)
     association.join(_THREAD_END_S)
     if reader.is_alive() or association.is_alive():
-        association.abort()
+        _drop(opened)
         raise _not_ours(config)
     return Channel(opened.sock, max_pdu=caller.max_pdu, peer_max_pdu=peer_max_pdu, timeout_s=config.timeout_s)
 

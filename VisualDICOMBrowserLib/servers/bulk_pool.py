@@ -17,7 +17,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from VisualDICOMBrowserLib.errors import EngineError, VisualDICOMError, error_from_dict
+from VisualDICOMBrowserLib.errors import AssociationError, EngineError, VisualDICOMError, error_from_dict
 from VisualDICOMBrowserLib.model import (
     FailedInstance,
     InstanceSink,
@@ -281,7 +281,7 @@ class _Retrieve:
     def _ended(self, running: _Running, outcome: RetrieveResult | VisualDICOMError) -> None:
         self._running.remove(running)
         self._release(running)
-        busy = isinstance(outcome, VisualDICOMError) and outcome.code == "busy"
+        busy = isinstance(outcome, AssociationError) and outcome.code == "busy"
         if busy and self._running and self._cancel_deadline is None:
             # The server allows fewer associations than we thought; the part follows on one that ends.
             self._waiting.append(running.part)

@@ -47,6 +47,8 @@ _TICK_S = 0.2
 # A PDU that comes slower than this is given up, so that a peer cannot hold a thread with single bytes.
 _SLOWEST_BYTES_PER_S = 2048
 _RELEASE_WAIT_S = 2.0
+# With less nothing fits beside the headers, so that a message would never end.
+_SHORTEST_PDU = 128
 
 
 class PeerAborted(ConnectionError):
@@ -107,11 +109,15 @@ class Channel:
         self._reader = MessageReader()
         self._fragments: deque[Fragment] = deque()
         self._closed = False
-        self.peer_max_pdu = min(peer_max_pdu or max_pdu, max_pdu)
+        self.allow_peer(peer_max_pdu)
         self.timeout_s = timeout_s
         self.on_tick: Callable[[], None] | None = None
         set_no_delay(sock)
         sock.settimeout(_TICK_S)
+
+    def allow_peer(self, peer_max_pdu: int) -> None:
+        """Send PDUs of at most `peer_max_pdu` bytes, 0 for no limit, and of no more than we allow ourselves."""
+        self.peer_max_pdu = max(_SHORTEST_PDU, min(peer_max_pdu or self._max_pdu, self._max_pdu))
 
     def receive(self) -> Fragment:
         """Next command set or data set fragment.

@@ -8,7 +8,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 
-from VisualDICOMBrowserLib.errors import AssociationError, NetworkError, PeerError
+from VisualDICOMBrowserLib.errors import AssociationError, NetworkError, PeerError, VisualDICOMError
 from VisualDICOMBrowserLib.model import (
     FailedInstance,
     InstanceSink,
@@ -22,7 +22,7 @@ from VisualDICOMBrowserLib.servers.fast_get import GetOutcome
 from VisualDICOMBrowserLib.servers.faults import no_context, operation_failed
 from VisualDICOMBrowserLib.servers.identifiers import retrieve_identifier
 from VisualDICOMBrowserLib.servers.links import Elements, Link
-from VisualDICOMBrowserLib.servers.progress import combined
+from VisualDICOMBrowserLib.servers.progress import ProgressSum, is_answered, settled
 from VisualDICOMBrowserLib.servers.receiving import InstanceReceiver
 from VisualDICOMBrowserLib.servers.status import CANCELLED, Outcome, outcome_of, status_text
 
@@ -49,13 +49,30 @@ def get_instances(
         The transfer ended early; what had arrived whole is in the sink.
     """
     model, patient = _model(config, link, request)
-    results = []
+    total = ProgressSum(control, request.expected)
+    outcomes: list[tuple[int | None, RetrieveResult | VisualDICOMError]] = []
     for level, instances in _parts(request):
         control.raise_if_cancelled()
         elements = retrieve_identifier(level, patient, request.StudyInstanceUID, request.SeriesInstanceUID, instances)
-        expected = len(instances) if instances else request.expected
-        results.append(_Get(config, link, control, expected).run(model, elements, sink, frozenset(instances)))
-    return combined(results)
+        wanted = frozenset(instances)
+        expected = len(wanted) if wanted else request.expected
+        receiver = InstanceReceiver(
+            sink,
+            config.called_ae_title,
+            wanted,
+            study=request.StudyInstanceUID,
+            series=request.SeriesInstanceUID if level is not Level.STUDY else "",
+        )
+        try:
+            outcomes.append(
+                (expected, _Get(config, link, total.part(), expected).run(model, elements, receiver, wanted))
+            )
+        except PeerError as refusal:
+            # What the server answered for one list of instances says nothing of the next.
+            if not is_answered(refusal):
+                raise
+            outcomes.append((expected, refusal))
+    return settled(control, outcomes)
 
 
 def _model(config: ServerConfig, link: Link, request: RetrieveRequest) -> tuple[str, str]:
@@ -85,8 +102,8 @@ class _Get:
         self._expected = expected
         self._told = 0.0
 
-    def run(self, model: str, elements: Elements, sink: InstanceSink, wanted: frozenset[str]) -> RetrieveResult:
-        receiver = InstanceReceiver(sink, self._config.called_ae_title, wanted, lambda: self._progress(receiver))
+    def run(self, model: str, elements: Elements, receiver: InstanceReceiver, wanted: frozenset[str]) -> RetrieveResult:
+        receiver.on_change = lambda: self._progress(receiver)
         try:
             outcome = self._link.get(model, elements, receiver, self._control)
         except (NetworkError, AssociationError, PeerError) as fault:
@@ -95,7 +112,12 @@ class _Get:
         self._progress(receiver, final=True)
         if outcome.status == CANCELLED:
             self._control.raise_if_cancelled()
-        return self._judge(outcome, receiver)
+        if receiver.foreign:
+            self._control.log(
+                f"{self._config.name} sent {receiver.foreign} images of another study or series than asked for; "
+                "they are kept where they belong."
+            )
+        return self._judge(outcome, receiver, wanted)
 
     def _progress(self, receiver: InstanceReceiver, *, final: bool = False) -> None:
         now = time.monotonic()
@@ -113,16 +135,19 @@ class _Get:
         of_total = f" of {self._expected}" if self._expected else ""
         return f" {received}{of_total} images had arrived and are kept."
 
-    def _judge(self, outcome: GetOutcome, receiver: InstanceReceiver) -> RetrieveResult:
+    def _judge(self, outcome: GetOutcome, receiver: InstanceReceiver, wanted: frozenset[str]) -> RetrieveResult:
         kind = outcome_of(outcome.status)
         failed = {uid: FailedInstance(SOPInstanceUID=uid, reason=self._reason(outcome)) for uid in outcome.failed_uids}
         failed.update({item.SOPInstanceUID: item for item in receiver.refused})
-        missing = self._missing(outcome, receiver.received)
+        counted = sum(n or 0 for n in (outcome.completed, outcome.warning, outcome.failed, outcome.remaining))
+        nothing = not (receiver.received or failed or counted)
+        # An instance that came twice stands for no other one.
+        missing = max(0, counted - receiver.received, (self._expected or 0) - len(receiver.instances))
         failed_count = max(len(failed), outcome.failed or 0, missing)
         if not receiver.received:
             if kind in (Outcome.FAILURE, Outcome.CANCELLED):
                 raise operation_failed(self._config, "could not send the images", outcome.status, outcome.comment)
-            if not failed_count:
+            if nothing:
                 message = f"{self._config.name} has none of the images asked for."
                 raise PeerError(
                     message,
@@ -132,19 +157,15 @@ class _Get:
                 )
         elif kind in (Outcome.FAILURE, Outcome.CANCELLED) and not failed_count:
             failed_count = 1
+        for uid in sorted(wanted - receiver.instances - failed.keys()):
+            failed[uid] = FailedInstance(SOPInstanceUID=uid, reason=f"{self._config.name} did not send it.")
         return RetrieveResult(
             received=receiver.received,
             bytes=receiver.bytes,
-            warnings=outcome.warning or 0,
+            warnings=(outcome.warning or 0) + receiver.foreign,
             failed_count=failed_count,
             failed=tuple(failed.values()),
         )
-
-    def _missing(self, outcome: GetOutcome, received: int) -> int:
-        """Instances that did not come by the larger of what was known before and what the counters say."""
-        counters = (outcome.completed, outcome.warning, outcome.failed, outcome.remaining)
-        counted = sum(count or 0 for count in counters)
-        return max(0, counted - received, (self._expected or 0) - received)
 
     def _reason(self, outcome: GetOutcome) -> str:
         return f"{self._config.name} could not send it: {status_text(outcome.status, outcome.comment)}."

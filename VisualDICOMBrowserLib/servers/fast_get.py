@@ -65,7 +65,7 @@ def run_get(
     receiver : InstanceReceiver
         Takes the instances.
     check : callable
-        Called between parts; cancels or raises.
+        Called between PDUs; cancels or raises.
 
     Raises
     ------
@@ -82,7 +82,7 @@ def run_get(
             message = "command expected"
             raise ProtocolFault(message)
         if command.field == CommandField.C_STORE_RQ:
-            _take_instance(channel, context_id, command, stores.get(context_id, ""), receiver)
+            _take_instance(channel, context_id, command, stores.get(context_id, ""), receiver, check)
         elif command.field != CommandField.C_GET_RSP or command.status is None:
             message = f"command {command.field:04X} during C-GET"
             raise ProtocolFault(message)
@@ -95,11 +95,17 @@ def run_get(
 
 
 def _take_instance(
-    channel: Channel, context_id: int, command: Command, transfer_syntax: str, receiver: InstanceReceiver
+    channel: Channel,
+    context_id: int,
+    command: Command,
+    transfer_syntax: str,
+    receiver: InstanceReceiver,
+    check: Callable[[], None],
 ) -> None:
     status = receiver.begin(command, transfer_syntax)
     last = not command.has_data
     while not last:
+        check()  # an instance may take minutes, or never end
         _, _, piece, last = channel.receive()
         receiver.write(piece)
     receiver.finish()

@@ -148,7 +148,8 @@ def peer_faults(config: ServerConfig) -> Iterator[None]:
 def operation_failed(config: ServerConfig, what: str, status: int, comment: str) -> PeerError:
     """The server ended an operation with a status that is no success; `what` begins the sentence after
     the server's name, such as ``"could not search"``."""
-    code = "busy" if 0xA700 <= status <= 0xA7FF else "peer_status"
+    # A702 says that no sub-operation succeeded, for whatever reason (PS3.4 C.4.3.1.4), not that the server is busy.
+    code = "busy" if 0xA700 <= status <= 0xA7FF and status != 0xA702 else "peer_status"
     if outcome_of(status) is Outcome.CANCELLED:
         code = "peer_cancelled"
     return PeerError(

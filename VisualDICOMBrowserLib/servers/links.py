@@ -48,6 +48,7 @@ Answer = tuple[int, str, dict[int, bytes] | None]
 
 _LONGEST_IDENTIFIER = 1024 * 1024
 _VERIFICATION = "1.2.840.10008.1.1"
+_QUERY_RETRIEVE = "1.2.840.10008.5.1.4.1.2."
 
 _fall_back_lock = threading.Lock()
 _fall_backs_told: set[str] = set()
@@ -176,7 +177,7 @@ class ChannelLink:
         stores = {
             item.context_id: item.transfer_syntax
             for item in self.opened.contexts
-            if item.context_id != context.context_id
+            if not item.abstract_syntax.startswith(_QUERY_RETRIEVE)
         }
         request = Command(field=CommandField.C_GET_RQ, message_id=self._next_id(), sop_class=model, priority=0)
         canceller = _Canceller(

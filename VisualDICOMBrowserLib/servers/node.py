@@ -28,6 +28,7 @@ logger = logging.getLogger(__name__)
 _MOST_ASSOCIATIONS = 64
 _MOST_PER_ADDRESS = 32
 _END_S = 10.0
+_REST_S = 0.5
 
 
 class Node:
@@ -149,6 +150,11 @@ class Node:
                     sock, address = self._listener.accept()
                 except OSError as fault:
                     logger.warning("A caller could not be accepted: %s", fault)
+                    # Without free handles the caller stays ready; trying again at once would only spin.
+                    selector.unregister(self._listener)
+                    if selector.select(_REST_S):
+                        return
+                    selector.register(self._listener, selectors.EVENT_READ)
                     continue
                 self._serve(sock, str(address[0]))
 
@@ -168,7 +174,12 @@ class Node:
             )
             self._sessions[session] = thread
             self._per_address[address] += 1
-        thread.start()
+        try:
+            thread.start()
+        except RuntimeError as fault:
+            logger.warning("A caller could not be served: %s", fault)
+            session.close()
+            self._forget(session, address)
 
     def _run(self, session: NodeSession, address: str) -> None:
         try:
@@ -177,9 +188,14 @@ class Node:
             logger.exception("An association with %s ended unexpectedly", address)
         finally:
             session.close()
-            with self._lock:
-                del self._sessions[session]
-                self._per_address[address] -= 1
+            self._forget(session, address)
+
+    def _forget(self, session: NodeSession, address: str) -> None:
+        with self._lock:
+            del self._sessions[session]
+            self._per_address[address] -= 1
+            if not self._per_address[address]:
+                del self._per_address[address]
 
 
 def _listening_socket(host: str, port: int) -> socket.socket:

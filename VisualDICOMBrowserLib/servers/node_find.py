@@ -6,6 +6,7 @@ Runs in the association's thread.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from fnmatch import translate
@@ -32,6 +33,8 @@ __all__ = ["InstanceReader", "answer_find", "asked_for", "matching_records"]
 _DOES_NOT_MATCH = 0xA900
 _UNABLE = 0xC000
 _CANCEL_EVERY = 20
+_MOST_UIDS = 20_000
+_LITERAL = frozenset(("PatientID", "AccessionNumber"))
 
 _KEYWORDS = {attribute.tag: keyword for keyword, attribute in TAGS.items()}
 _UPPER = {
@@ -76,6 +79,7 @@ def answer_find(
 
     try:
         level, keys = asked_for(data, implicit=implicit)
+        _check_size(level, keys)
         records = matching_records(reader, level, keys)
     except ValueError as fault:
         answer(_DOES_NOT_MATCH, comment=str(fault))
@@ -114,6 +118,17 @@ def asked_for(data: bytes, *, implicit: bool) -> tuple[Level, dict[str, str]]:
         if tag in _KEYWORDS
     }
     return level, keys
+
+
+def _check_size(level: Level, keys: dict[str, str]) -> None:
+    """Refuse searches that would read all instances, or ask the database without end (PS3.4 C.4.1.2.1)."""
+    uids = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    if level is Level.IMAGE and not any(keys.get(keyword) for keyword in uids):
+        message = "A search for images needs a study, series or image UID."
+        raise ValueError(message)
+    if math.prod(len(_uids(keys, keyword)) for keyword in uids) > _MOST_UIDS:
+        message = "The lists of UIDs are too long."
+        raise ValueError(message)
 
 
 def matching_records(reader: InstanceReader, level: Level, keys: dict[str, str]) -> Iterator[AnyRecord]:
@@ -172,12 +187,16 @@ def _matches(record: AnyRecord, keys: dict[str, str]) -> bool:
         if not wanted or value is None:
             continue
         values = value if isinstance(value, tuple) else (str(value),)
-        if not any(_value_matches(TAGS[keyword].vr, wanted, text) for text in values):
+        if not any(_value_matches(keyword, wanted, text) for text in values):
             return False
     return True
 
 
-def _value_matches(vr: str, wanted: str, text: str) -> bool:
+def _value_matches(keyword: str, wanted: str, text: str) -> bool:
+    vr = TAGS[keyword].vr
+    if keyword not in _LITERAL:
+        # Identifiers that differ in case may be two patients; people's words may be written either way.
+        wanted, text = wanted.casefold(), text.casefold()
     if vr in ("DA", "TM") and "-" in wanted:
         start, _, end = wanted.partition("-")
         return bool(text) and (not start or text >= start) and (not end or text[: len(end)] <= end)
@@ -185,7 +204,7 @@ def _value_matches(vr: str, wanted: str, text: str) -> bool:
         if vr in ("UI", "DA", "TM", "IS", "US"):
             if choice.strip() == text:
                 return True
-        elif re.fullmatch(translate(choice.strip().replace("[", "[[]").casefold()), text.casefold()):
+        elif re.fullmatch(translate(choice.strip().replace("[", "[[]")), text):
             return True
     return False
 

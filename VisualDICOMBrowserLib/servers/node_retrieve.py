@@ -202,8 +202,10 @@ class NodeRetrieve:
             message = f"The identifier lacks {unique}."
             raise ValueError(message)
         instances = set(wanted.pop("SOPInstanceUID", "").split("\\")) - {""}
+        patient = wanted.get("PatientID")
         for series in matching_records(self.reader, Level.SERIES, wanted):
-            if isinstance(series, SeriesRecord):
+            # A unique key of a retrieve names one patient: no wild cards.
+            if isinstance(series, SeriesRecord) and patient in (None, series.PatientID):
                 for record in self.reader.instances_of_series(series.SeriesInstanceUID):
                     if record.path and (not instances or record.SOPInstanceUID in instances):
                         yield record
@@ -258,5 +260,5 @@ def _proposals(files: Sequence[StoredFile]) -> list[ContextProposal]:
     """A context for each class and transfer syntax that is there, and an uncompressed one for each class."""
     plain = [ContextProposal(uid, UNCOMPRESSED) for uid in dict.fromkeys(item.sop_class for item in files)]
     pairs = dict.fromkeys((item.sop_class, item.transfer_syntax) for item in files)
-    own = [ContextProposal(uid, (syntax,)) for uid, syntax in pairs if syntax not in UNCOMPRESSED]
+    own = [ContextProposal(uid, (syntax,)) for uid, syntax in pairs]
     return (plain + own)[:_MOST_CONTEXTS]

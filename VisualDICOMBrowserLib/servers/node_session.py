@@ -138,7 +138,7 @@ class NodeSession:
     def _accept(self, request: AssociationRequest) -> None:
         accepted = accepted_contexts(request, _choose_syntax)
         self._contexts = {item.context_id: item for item in accepted}
-        self._channel.peer_max_pdu = min(request.max_pdu or _MAX_PDU, _MAX_PDU)
+        self._channel.allow_peer(request.max_pdu)
         self._channel.timeout_s = _IDLE_S
         self._channel.send(accept_pdu(request, accepted, _MAX_PDU))
 

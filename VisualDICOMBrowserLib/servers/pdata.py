@@ -158,7 +158,8 @@ def encode_command(command: Command, *, with_data: bool = False) -> bytes:
         if name == "data_set_type":
             value = 0x0001 if with_data else _NO_DATA_SET
         if value is not None:
-            elements.append((tag, "US", value.to_bytes(2, "little")))
+            # Numbers of sub-operations can be more than their field holds.
+            elements.append((tag, "US", min(value, 0xFFFF).to_bytes(2, "little")))
     for name, tag in _UI_FIELDS.items():
         if uid := getattr(command, name):
             elements.append((tag, "UI", uid_bytes(uid)))

@@ -5,12 +5,12 @@ from __future__ import annotations
 import threading
 from collections.abc import Callable, Sequence
 
-from VisualDICOMBrowserLib.errors import JobCancelled, PeerError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import AssociationError, JobCancelled, PeerError, VisualDICOMError
 from VisualDICOMBrowserLib.model import JobControl, RetrieveResult
 
 __all__ = ["PartControl", "ProgressSum", "combined", "ends_in_order", "is_answered", "settled"]
 
-_ANSWERED = frozenset(("peer_status", "not_found"))
+_ANSWERED = frozenset(("peer_status", "not_found", "busy", "peer_cancelled"))
 
 
 class ProgressSum:
@@ -82,7 +82,7 @@ class PartControl:
 
 def is_answered(error: VisualDICOMError) -> bool:
     """Whether the server answered in order that it cannot send; other parts may still come."""
-    return isinstance(error, PeerError) and error.code in _ANSWERED
+    return isinstance(error, PeerError) and not isinstance(error, AssociationError) and error.code in _ANSWERED
 
 
 def ends_in_order(error: BaseException) -> bool:

@@ -11,7 +11,7 @@ from collections.abc import Callable
 from io import FileIO
 
 from VisualDICOMBrowserLib.model import FailedInstance, InstanceSink, ReceivedFile
-from VisualDICOMBrowserLib.servers.elements import encode_elements, uid_bytes
+from VisualDICOMBrowserLib.servers.elements import IMPLICIT_LITTLE, encode_elements, parse_elements, uid_bytes
 from VisualDICOMBrowserLib.servers.faults import storage_fault
 from VisualDICOMBrowserLib.servers.pdata import Command
 
@@ -29,6 +29,11 @@ IMPLEMENTATION_VERSION = "VISUALDICOM_01"
 _INVALID_UIDS = 0xA900
 _SOP_CLASS_NOT_SUPPORTED = 0x0122
 _NOT_ASKED_FOR = 0xC000
+
+_STUDY_UID = 0x0020000D
+_SERIES_UID = 0x0020000E
+_DEFLATED = "1.2.840.10008.1.2.1.99"
+_BEGINNING_BYTES = 16 * 1024
 
 _uid = re.compile(r"[0-9.]{1,64}")
 
@@ -117,6 +122,8 @@ class InstanceReceiver:
         SOP Instance UIDs that were asked for; others are refused. Empty: all are taken.
     on_change : callable, optional
         Called after each instance and each report of the peer.
+    study, series : str
+        UIDs that the instances should have; those that name others are kept and counted in ``foreign``.
     """
 
     def __init__(
@@ -125,16 +132,25 @@ class InstanceReceiver:
         source: str,
         wanted: frozenset[str] = frozenset(),
         on_change: Callable[[], None] = lambda: None,
+        *,
+        study: str = "",
+        series: str = "",
     ) -> None:
         self._sink = sink
         self._source = source
         self._wanted = wanted
-        self._on_change = on_change
+        self.on_change = on_change
         self._part: PartFile | None = None
         self.remaining: int | None = None
         self.received = 0
         self.bytes = 0
         self.refused: list[FailedInstance] = []
+        self.instances: set[str] = set()
+        self.foreign = 0
+        self._uids = ((_STUDY_UID, study.encode("ascii", "replace")), (_SERIES_UID, series.encode("ascii", "replace")))
+        self._instance = ""
+        self._transfer_syntax = ""
+        self._begun = False
 
     def begin(self, command: Command, transfer_syntax: str) -> int:
         """Start an instance; the status to answer at its end, 0 if it will be kept.
@@ -146,11 +162,15 @@ class InstanceReceiver:
             self.refused.append(FailedInstance(SOPInstanceUID=command.sop_instance, reason=reason))
         else:
             self._part = PartFile(self._sink, command, transfer_syntax, self._source)
+            self._instance, self._transfer_syntax, self._begun = command.sop_instance, transfer_syntax, False
         return status
 
     def write(self, data: bytes | memoryview) -> None:
         """Take a piece of the instance's data set; dropped if the instance was refused."""
         if self._part is not None:
+            if not self._begun:
+                self._begun = True
+                self.foreign += self._names_others(data)
             self._part.write(data)
             self.bytes += len(data)
 
@@ -160,18 +180,35 @@ class InstanceReceiver:
             part, self._part = self._part, None
             self._sink.add(part.finish())
             self.received += 1
-            self._on_change()
+            self.instances.add(self._instance)
+            self.on_change()
 
     def announced(self, remaining: int | None) -> None:
         """Note how many instances the peer says are still to come."""
         self.remaining = remaining
-        self._on_change()
+        self.on_change()
 
     def discard(self) -> None:
         """Drop the instance in transit, if there is one."""
         if self._part is not None:
             self._part.discard()
             self._part = None
+
+    def _names_others(self, beginning: bytes | memoryview) -> bool:
+        """Whether the first piece of a data set names another study or series; what it does not show is believed."""
+        if self._transfer_syntax == _DEFLATED:
+            return False
+        raw = bytes(beginning[:_BEGINNING_BYTES])
+        # Tag, four bytes of VR and length, value: true of explicit and implicit VR, and far quicker than reading all.
+        doubtful = [
+            (tag, uid)
+            for tag, uid in self._uids
+            if uid and not re.search(re.escape(_tag(tag)) + b"(?s:.{4})" + re.escape(uid) + rb"(?![0-9.])", raw)
+        ]
+        if not doubtful:
+            return False
+        found = parse_elements(raw, implicit=self._transfer_syntax == IMPLICIT_LITTLE, beginning_only=True)
+        return any(found.get(tag, b"").strip(b"\0 ") not in (b"", uid) for tag, uid in doubtful)
 
     def _refusal(self, command: Command, transfer_syntax: str) -> tuple[int, str]:
         if not transfer_syntax:
@@ -183,3 +220,7 @@ class InstanceReceiver:
         if self._wanted and command.sop_instance not in self._wanted:
             return _NOT_ASKED_FOR, "It was not asked for."
         return 0, ""
+
+
+def _tag(tag: int) -> bytes:
+    return (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")

@@ -13,6 +13,9 @@ SUCCESS = 0x0000
 PENDING = 0xFF00
 CANCELLED = 0xFE00
 
+# Error Comment is a short text (PS3.7 C); more than that is not for people.
+_LONGEST_COMMENT = 256
+
 
 class Outcome(Enum):
     """What a status says of the whole operation (PS3.7 annex C)."""
@@ -46,7 +49,7 @@ _GENERAL = {
     0xB000: "some of the images could not be sent",
     0xB001: "the server gave only part of the matches",
     0xA701: "out of resources, the matches cannot be counted",
-    0xA702: "out of resources, the images cannot be sent",
+    0xA702: "none of the images could be sent",
     0xA801: "the move destination is not known there",
     0xAA00: "none of the images asked for were found",
     0xAA02: "unable to send the images in this way",
@@ -70,7 +73,7 @@ def status_text(status: int, comment: str = "") -> str:
     words = _GENERAL.get(status) or next(
         (text for low, high, text in _RANGES if low <= status <= high), "unknown status"
     )
-    remark = comment.strip().strip("\0")
+    remark = "".join(letter if letter.isprintable() else " " for letter in comment[:_LONGEST_COMMENT]).strip()
     return f"{words} ({status:04X}: {remark})" if remark else f"{words} ({status:04X})"
 
 

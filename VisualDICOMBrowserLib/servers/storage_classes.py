@@ -14,7 +14,7 @@ __all__ = ["COMPRESSED", "UNCOMPRESSED", "classes_for", "proposed_contexts"]
 _STORAGE = "1.2.840.10008.5.1.4.1.1."
 
 UNCOMPRESSED = ("1.2.840.10008.1.2.1", "1.2.840.10008.1.2")
-"""Explicit and implicit little endian, proposed together."""
+"""Explicit and implicit little endian."""
 
 COMPRESSED = (
     "1.2.840.10008.1.2.4.90",  # JPEG 2000 lossless
@@ -96,11 +96,17 @@ def classes_for(modalities: Iterable[str] = ()) -> list[str]:
 def proposed_contexts(sop_classes: Sequence[str], most: int) -> list[tuple[str, tuple[str, ...]]]:
     """Presentation contexts as (SOP class, transfer syntaxes), at most `most`.
 
-    Each class gets a context without compression; what room remains goes to single compressed
-    syntaxes, shared so that the first classes get more of them.
+    Each class gets a context without compression; what room remains goes to single further syntaxes, shared so
+    that the first classes get more of them. Where implicit little endian has a context of its own, the
+    first one is for explicit only, so that the peer need not convert what it stored.
     """
+    explicit, implicit = UNCOMPRESSED
     classes = list(dict.fromkeys(sop_classes))[:most]
-    plain = [(sop_class, UNCOMPRESSED) for sop_class in classes]
-    pairs = [(i + 4 * j, i, j) for i in range(len(classes)) for j in range(len(COMPRESSED))]
-    chosen = sorted(pairs)[: most - len(plain)]
-    return plain + [(classes[i], (COMPRESSED[j],)) for _, i, j in chosen]
+    single = (implicit, *COMPRESSED)
+    pairs = [(i + 4 * j, i, j) for i in range(len(classes)) for j in range(len(single))]
+    chosen = [(classes[i], (single[j],)) for _, i, j in sorted(pairs)[: most - len(classes)]]
+    apart = {sop_class for sop_class, syntaxes in chosen if syntaxes == (implicit,)}
+    plain: list[tuple[str, tuple[str, ...]]] = [
+        (sop_class, (explicit,) if sop_class in apart else UNCOMPRESSED) for sop_class in classes
+    ]
+    return [*plain, *chosen]

@@ -122,9 +122,9 @@ def _modality_values(stored: Values, frame: FrameHeader) -> Values:
     group = frame.group("PixelValueTransformationSequence")
     slope, intercept = number(group, "RescaleSlope"), number(group, "RescaleIntercept")
     if slope not in (None, 0, 1):
-        values *= slope
+        np.multiply(values, slope, out=values)
     if intercept:
-        values += intercept
+        np.add(values, intercept, out=values)
     return values
 
 
