@@ -103,6 +103,10 @@ def test_what_is_here_is_not_fetched_again(session: Session, pacs: Session) -> N
     again = session.retrieve("PACS", study, timeout=60)
     assert (first["imported"], first["present"]) == (1, 0)
     assert (again["imported"], again["present"], again["bytes"]) == (0, 1, 0)
+    image = session.records(Level.IMAGE)[0].SOPInstanceUID
+    job_id = session.client.request("retrieve", server="PACS", StudyInstanceUID=study, SOPInstanceUIDs=[image])
+    by_image = session.wait(job_id, timeout=60)["result"]
+    assert (by_image["present"], by_image["bytes"]) == (1, 0)
 
 
 def test_removal_is_announced_and_complete(session: Session) -> None:

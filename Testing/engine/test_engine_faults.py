@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import shutil
 import sqlite3
 from contextlib import closing
@@ -56,11 +57,15 @@ def test_waiting_for_a_job_that_was_left_takes_it_up(tmp_path: Path, silent_port
             second.wait(job_id, timeout=20)
 
 
-def test_pictures_that_cannot_be_queued_do_not_fail_an_import(tmp_path: Path) -> None:
-    with Session(open_engine(tmp_path)) as session:
-        engine = session.client._upstream.engine  # type: ignore[union-attr]
+def test_pictures_that_cannot_be_queued_do_not_fail_an_import(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    engine = Engine(tmp_path)
+    try:
         engine.queue.close()
-        engine._after_new_series(["1.2.3"])
+        with caplog.at_level(logging.INFO):
+            engine._after_new_series(["1.2.3"])
+    finally:
+        engine.close()
+    assert "Pictures of new series are made when they are asked for" in caplog.text
 
 
 class TwiceSender:

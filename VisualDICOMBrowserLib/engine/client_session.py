@@ -78,6 +78,12 @@ class ClientSession:
             self._reply(on_reply, None, ended)
         return number
 
+    def unanswered(self, number: int, command: str, seconds: float) -> EngineError:
+        """Give up waiting for the answer to a command; the error to raise for it."""
+        self.forget(number)
+        message = f"The engine did not answer {command} within {seconds:g} s."
+        return EngineError(message, code="engine_timeout", subject=command, next_step="Try again.")
+
     def forget(self, number: int) -> None:
         """Wait no longer for the reply to this command; a late one is dropped."""
         with self._lock:

@@ -90,7 +90,7 @@ class RetrieveKind:
         wanted = tuple(parameters.get("SOPInstanceUIDs", ()))
         series_uid = parameters.get("SeriesInstanceUID", "")
         if wanted:
-            here = self._local_instances(series_uid)
+            here = self._local_instances(series_uid) if series_uid else self._local_instances_of_study(study)
             missing = tuple(uid for uid in wanted if uid not in here)
             request = RetrieveRequest(
                 StudyInstanceUID=study,
@@ -157,6 +157,10 @@ class RetrieveKind:
     def _local_instances(self, series_uid: str) -> set[str]:
         reader = self._parts.database.reader
         return {item.SOPInstanceUID for item in reader.instances_of_series(series_uid) if item.path}
+
+    def _local_instances_of_study(self, study: str) -> set[str]:
+        series = self._parts.database.reader.series(Query(level=Level.SERIES, StudyInstanceUID=study))
+        return {uid for record in series for uid in self._local_instances(record.SeriesInstanceUID)}
 
     def _outcome(
         self,

@@ -13,7 +13,7 @@ from typing import Any
 from VisualDICOMBrowserLib.engine.client import EventCallback, ReplyCallback
 from VisualDICOMBrowserLib.engine.client_session import ClientSession
 from VisualDICOMBrowserLib.engine.outbox import Outbox
-from VisualDICOMBrowserLib.errors import BugError, EngineError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import BugError, VisualDICOMError
 
 __all__ = ["SessionClient"]
 
@@ -51,9 +51,7 @@ class SessionClient:
 
         number = self.send(command, on_reply, **arguments)
         if not answered.wait(self._request_timeout_s):
-            self._session.forget(number)
-            message = f"The engine did not answer {command} within {self._request_timeout_s:g} s."
-            raise EngineError(message, code="engine_timeout", subject=command, next_step="Try again.")
+            raise self._session.unanswered(number, command, self._request_timeout_s)
         result, error = answers[0]
         if error is not None:
             raise error

@@ -92,9 +92,7 @@ class QProcessClient:
         deadline = time.monotonic() + self._request_timeout_s
         while not answers:
             if time.monotonic() >= deadline:
-                self._session.forget(number)
-                message = f"The engine did not answer {command} within {self._request_timeout_s:g} s."
-                raise EngineError(message, code="engine_timeout", subject=command, next_step="Try again.")
+                raise self._session.unanswered(number, command, self._request_timeout_s)
             self._step()
         result, error = answers[0]
         if error is not None:
