@@ -310,7 +310,7 @@ class VisualDICOMBrowserLogic(ScriptedLoadableModuleLogic):
 
     def testServer(self, name: str) -> float:
         """Seconds until the server answered a C-ECHO."""
-        return float(self._result(self.client().request("test_server", name=name))["seconds"])
+        return float(self._result(self.client().request("echo_server", name=name))["seconds"])
 
     def find(self, server: str, level: str = "STUDY", **filters: Any) -> list[AnyRecord]:
         """Ask a server; returns its records at `level`."""

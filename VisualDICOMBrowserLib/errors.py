@@ -49,12 +49,21 @@ class VisualDICOMError(Exception):
         File, UID or job concerned, empty if none.
     next_step : str
         What the reader can do about it, one sentence, empty if nothing.
+    retry_after : float, optional
+        Seconds that the peer asks us to wait before the next try.
     """
 
     code = "error"
 
     def __init__(
-        self, message: str, *, code: str = "", server: str = "", subject: str = "", next_step: str = ""
+        self,
+        message: str,
+        *,
+        code: str = "",
+        server: str = "",
+        subject: str = "",
+        next_step: str = "",
+        retry_after: float | None = None,
     ) -> None:
         super().__init__(message)
         self.message = message
@@ -62,13 +71,14 @@ class VisualDICOMError(Exception):
         self.server = server
         self.subject = subject
         self.next_step = next_step
+        self.retry_after = retry_after
 
     def __str__(self) -> str:
         return f"{self.message} {self.next_step}".strip()
 
-    def as_dict(self) -> dict[str, str]:
-        """Fields of this error as plain text, for the wire and for ``--json``."""
-        return {
+    def as_dict(self) -> dict[str, Any]:
+        """Fields of this error as plain values, for the wire and for ``--json``."""
+        fields = {
             "type": type(self).__name__,
             "code": self.code,
             "message": self.message,
@@ -76,6 +86,7 @@ class VisualDICOMError(Exception):
             "subject": self.subject,
             "next_step": self.next_step,
         }
+        return fields if self.retry_after is None else {**fields, "retry_after": self.retry_after}
 
 
 class EnvironmentFault(VisualDICOMError):
@@ -197,4 +208,5 @@ def error_from_dict(fields: dict[str, Any]) -> VisualDICOMError:
         server=str(fields.get("server", "")),
         subject=str(fields.get("subject", "")),
         next_step=str(fields.get("next_step", "")),
+        retry_after=fields.get("retry_after"),
     )

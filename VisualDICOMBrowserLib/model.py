@@ -26,13 +26,19 @@ __all__ = [
     "JobControl",
     "Level",
     "NullControl",
+    "PartSink",
     "PatientRecord",
     "Query",
     "ReceivedFile",
     "RetrieveRequest",
     "RetrieveResult",
+    "SentInstance",
     "SeriesRecord",
+    "StoredInstance",
     "StudyRecord",
+    "WorklistItem",
+    "WorklistQuery",
+    "priority_of",
     "record_as_dict",
     "record_from_dict",
 ]
@@ -218,8 +224,77 @@ class RetrieveResult:
     failed: tuple[FailedInstance, ...] = ()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoredInstance:
+    """What became of an instance that reached the local database.
+
+    ``status`` is ``imported``, ``unchanged``, ``conflict`` or ``rejected``, with the reason of the latter two.
+    """
+
+    SOPInstanceUID: str
+    SeriesInstanceUID: str = ""
+    status: str = "imported"
+    reason: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SentInstance:
+    """What became of one instance that was to be sent.
+
+    ``status`` is ``sent`` (confirmed by the receiver), ``warning`` (taken with a remark), or ``failed``: refused,
+    or never offered because the receiver cannot have it. ``code`` is the receiver's own status, None without one.
+    """
+
+    SOPInstanceUID: str
+    status: str = "sent"
+    code: int | None = None
+    reason: str = ""
+    size: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistQuery:
+    """What a worklist is asked for (DICOM PS3.4 K.6.1); empty fields do not restrict, dates are ``YYYYMMDD``."""
+
+    ScheduledStationAETitle: str = ""
+    Modality: str = ""
+    date_from: str = ""
+    date_to: str = ""
+    PatientID: str = ""
+    PatientName: str = ""
+    AccessionNumber: str = ""
+    limit: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WorklistItem:
+    """One scheduled procedure step of a worklist."""
+
+    PatientID: str = ""
+    PatientName: str = ""
+    PatientBirthDate: str = ""
+    PatientSex: str = ""
+    AccessionNumber: str = ""
+    StudyInstanceUID: str = ""
+    RequestedProcedureID: str = ""
+    RequestedProcedureDescription: str = ""
+    ReferringPhysicianName: str = ""
+    Modality: str = ""
+    ScheduledStationAETitle: str = ""
+    ScheduledProcedureStepStartDate: str = ""
+    ScheduledProcedureStepStartTime: str = ""
+    ScheduledPerformingPhysicianName: str = ""
+    ScheduledProcedureStepDescription: str = ""
+    ScheduledProcedureStepID: str = ""
+    server: str = ""
+
+
 class JobControl(Protocol):
-    """How running work hears of cancel and tells of progress; given by whoever runs it."""
+    """How running work hears of cancel and tells of progress; given by whoever runs it.
+
+    A control may also have ``priority``, which changes while the work runs; ask `priority_of`.
+    """
 
     @property
     def cancel_requested(self) -> bool:
@@ -243,8 +318,13 @@ class JobControl(Protocol):
         ...
 
 
-class InstanceSink(Protocol):
-    """Where a driver puts the instances it receives. Safe from several threads."""
+def priority_of(control: JobControl) -> int:
+    """How urgent the work under this control is at the moment (a greater number goes first), 10 if nobody said."""
+    return int(getattr(control, "priority", 10))
+
+
+class PartSink(Protocol):
+    """Where received instances go. Safe from several threads."""
 
     def new_part(self) -> Path:
         """Path of a fresh ``.part`` file on the disk where instances are kept; not yet created."""
@@ -256,6 +336,14 @@ class InstanceSink(Protocol):
 
     def discard(self, path: Path) -> None:
         """Remove a ``.part`` file that will not be completed."""
+        ...
+
+
+class InstanceSink(PartSink, Protocol):
+    """The sink of one retrieve, as a driver gets it."""
+
+    def stored(self, instances: Sequence[StoredInstance]) -> None:
+        """Count instances of this retrieve that came into the database by another way (C-MOVE, an import)."""
         ...
 
 

@@ -141,7 +141,8 @@ def test_a_dead_server_is_one_sentence_and_exit_code_1(run: Run, free_port: int)
     run("servers", "add", "PACS", "--host", "127.0.0.1", "--port", str(free_port), "--aet", "PACS")
     code, document = run("servers", "test", "PACS")
     assert (code, document["ok"]) == (1, False)
-    assert str(free_port) in document["error"]["message"]
+    failed = next(step for step in document["steps"] if step["state"] == "failed")
+    assert str(free_port) in failed["message"]
     code, document = run("find", "PACS", "--patient-name", "x")
     assert code == 1
     assert "PACS" in document["error"]["message"]

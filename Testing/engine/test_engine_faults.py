@@ -104,6 +104,7 @@ def test_an_image_sent_twice_does_not_stand_for_one_that_is_missing(tmp_path: Pa
             store=engine.parts.store,
             database=engine.parts.database,
             changes=engine.parts.changes,
+            settings=engine.parts.settings,
             driver=lambda _: TwiceSender(),
         )
         job = JobRecord(job_id="retrieve-1", kind="retrieve", server="PACS", parameters={"StudyInstanceUID": "1.2"})

@@ -6,10 +6,10 @@ import threading
 from collections.abc import Callable
 from typing import Any
 
-from VisualDICOMBrowserLib.errors import VisualDICOMError
 from VisualDICOMBrowserLib.jobs.job import JobEvent, JobRecord
 from VisualDICOMBrowserLib.jobs.journal import Journal
 from VisualDICOMBrowserLib.jobs.queue import JobQueue
+from VisualDICOMBrowserLib.jobs.states import JobState
 from VisualDICOMBrowserLib.model import JobControl
 
 WAIT_S = 30.0
@@ -17,13 +17,31 @@ WAIT_S = 30.0
 MakeQueue = Callable[..., JobQueue]
 
 
+class Clocks:
+    """A wall clock and a steady one, which move when the test says so."""
+
+    def __init__(self) -> None:
+        self.wall = 1_000_000.0
+        self.steady = 50.0
+
+    def pass_s(self, seconds: float) -> None:
+        """Let time pass on both."""
+        self.wall += seconds
+        self.steady += seconds
+
+    def options(self) -> dict[str, Callable[[], float]]:
+        """Both as options of a queue."""
+        return {"clock": lambda: self.wall, "steady": lambda: self.steady}
+
+
 class GatedKind:
     """Runs until the test lets the job go on, with the outcome the test gives; ends when cancelled."""
 
-    def __init__(self, name: str = "gated", limit: int = 0, *, resumable: bool = True) -> None:
+    def __init__(self, name: str = "gated", limit: int = 0, *, resumable: bool = True, retries: bool = True) -> None:
         self.name = name
         self.limit = limit
         self.resumable = resumable
+        self.retries = retries
         self._changed = threading.Condition()
         self._outcomes: dict[str, Any] = {}
         self.running: list[str] = []
@@ -54,7 +72,7 @@ class GatedKind:
                 self.running.remove(job.job_id)
                 self._changed.notify_all()
 
-    def let_end(self, job_id: str, outcome: dict[str, Any] | VisualDICOMError | BaseException) -> None:
+    def let_end(self, job_id: str, outcome: dict[str, Any] | BaseException) -> None:
         """Let a running job return or raise `outcome`."""
         with self._changed:
             self._outcomes[job_id] = outcome
@@ -81,6 +99,14 @@ class Listener:
         with self._changed:
             self.events.append(event)
             self._changed.notify_all()
+
+    def wait_state(self, job_id: str, state: JobState, attempts: int | None = None) -> JobRecord:
+        """Wait until the job was told to be in this state (after so many starts)."""
+        return self.wait(
+            lambda event: (
+                event.job.job_id == job_id and event.job.state is state and attempts in (None, event.job.attempts)
+            )
+        ).job
 
     def wait(self, test: Callable[[JobEvent], bool]) -> JobEvent:
         with self._changed:

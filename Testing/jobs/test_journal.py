@@ -13,7 +13,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from VisualDICOMBrowserLib.errors import JournalError
-from VisualDICOMBrowserLib.jobs.job import LOG_LIMIT, JobRecord
+from VisualDICOMBrowserLib.jobs.actions import Change
+from VisualDICOMBrowserLib.jobs.job import LOG_FIRST, LOG_LAST, FailureRun, JobRecord
 from VisualDICOMBrowserLib.jobs.journal import Journal, identity_digest
 from VisualDICOMBrowserLib.jobs.states import JobState
 
@@ -41,7 +42,9 @@ records = st.builds(
     next_try=times,
     result=st.none() | objects,
     error=st.none() | objects,
+    failing=st.none() | st.builds(FailureRun, count=st.integers(1, 99), lasted_s=st.floats(0, 4e9)),
     cancel_requested=st.booleans(),
+    pause_requested=st.booleans(),
 )
 
 
@@ -131,13 +134,66 @@ def test_clearing_forgets_attempts_and_log_of_old_jobs_only(journal: Journal, tm
     connection.close()
 
 
-def test_log_is_bounded(journal: Journal) -> None:
-    record = added(journal)
-    for number in range(LOG_LIMIT + 10):
+def test_log_keeps_its_beginning_and_its_end(journal: Journal) -> None:
+    record, other = added(journal), added(journal)
+    for number in range(LOG_FIRST + LOG_LAST + 10):
         journal.add_log(record.job_id, 1.0, str(number))
+    journal.add_log(other.job_id, 1.0, "Another.")
     entry = journal.get(record.job_id)
     assert entry is not None
-    assert len(entry.record.log) == LOG_LIMIT
+    lines = [int(line.split()[1]) for line in entry.record.log]
+    assert lines == [*range(LOG_FIRST), *range(LOG_FIRST + 10, LOG_FIRST + LOG_LAST + 10)]
+    found = journal.unfinished()
+    assert [len(each.record.log) for each in found] == [LOG_FIRST + LOG_LAST, 1]
+    assert [each.record.log for each in journal.jobs()] == [(), ()]
+
+
+def test_changes_are_stored_all_or_none(journal: Journal, tmp_path: Path) -> None:
+    left, queued = added(journal), added(journal)
+    journal.start_attempt(replace(left, state=JobState.RUNNING, attempts=1), 1.0)
+    changes = [
+        Change(replace(left, state=JobState.PAUSED, attempts=1), "Paused.", "interrupted"),
+        Change(replace(queued, state=JobState.PAUSED), "Paused."),
+    ]
+    with pytest.raises(TypeError):
+        journal.save_all([*changes, Change(replace(queued, result={"no JSON": {1}}))], 2.0)
+    assert {each.record.state for each in journal.unfinished()} == {JobState.RUNNING, JobState.QUEUED}
+    assert journal.attempts(left.job_id)[0].outcome == ""
+    journal.save_all(changes, 2.0)
+    assert [each.record.state for each in journal.jobs({JobState.PAUSED})] == [JobState.PAUSED] * 2
+    assert journal.jobs({JobState.QUEUED}) == []
+    assert [each.record.log[0].split()[1] for each in journal.unfinished()] == ["Paused."] * 2
+    (attempt,) = journal.attempts(left.job_id)
+    assert (attempt.outcome, attempt.finished) == ("interrupted", 2.0)
+
+
+def test_start_closes_one_whose_end_was_never_stored(journal: Journal) -> None:
+    record = added(journal)
+    journal.start_attempt(replace(record, attempts=1), 1.0)
+    journal.start_attempt(replace(record, attempts=2), 5.0)
+    assert [(each.outcome, each.finished) for each in journal.attempts(record.job_id)] == [
+        ("interrupted", 5.0),
+        ("", None),
+    ]
+
+
+def test_history_is_trimmed_by_age_and_by_number_and_never_what_goes_on(journal: Journal) -> None:
+    ends = [5.0, 40.0, 10.0, 30.0, 20.0, None]
+    ids = []
+    for end in ends:
+        record = added(journal)
+        journal.start_attempt(replace(record, attempts=1), 1.0)
+        journal.save(replace(record, finished=end))
+        ids.append(record.job_id)
+    assert journal.trim_history(None, None) == 0
+    assert journal.trim_history(before=8.0, most=10) == 1
+    assert journal.trim_history(before=None, most=2) == 2
+    left = [each.record.job_id for each in journal.jobs()]
+    assert left == [ids[1], ids[3], ids[5]]
+    assert journal.attempts(ids[0]) == []
+    assert len(journal.attempts(ids[1])) == 1
+    assert journal.trim_history(None, 0) == 2
+    assert [each.record.job_id for each in journal.jobs()] == [ids[5]]
 
 
 def test_other_tables_of_the_file_are_left_alone(tmp_path: Path) -> None:

@@ -8,10 +8,12 @@ from VisualDICOMBrowserLib.errors import BugError
 from VisualDICOMBrowserLib.jobs.states import TRANSITIONS, JobState, moved
 
 
-def test_every_state_has_its_row_and_final_ones_lead_nowhere() -> None:
+def test_every_state_has_its_row_and_ends_lead_nowhere_but_to_a_new_try() -> None:
     assert set(TRANSITIONS) == set(JobState)
-    final = {JobState.DONE, JobState.PARTLY, JobState.FAILED, JobState.CANCELLED}
-    assert {state for state in JobState if state.finished} == final
+    ends = {JobState.DONE, JobState.PARTLY, JobState.FAILED, JobState.CANCELLED}
+    assert {state for state in JobState if state.finished} == ends
+    assert TRANSITIONS[JobState.DONE] == frozenset()
+    assert {TRANSITIONS[state] for state in ends - {JobState.DONE}} == {frozenset({JobState.QUEUED})}
 
 
 def test_every_unfinished_state_can_be_cancelled_and_reaches_running() -> None:

@@ -19,7 +19,13 @@ from VisualDICOMBrowserLib.errors import (
 )
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.negotiation import TOO_MANY_ASSOCIATIONS, accept_pdu, parse_request, reject_pdu
+from VisualDICOMBrowserLib.servers.negotiation import (
+    TOO_MANY_ASSOCIATIONS,
+    accept_pdu,
+    accepted_contexts,
+    parse_request,
+    reject_pdu,
+)
 from VisualDICOMBrowserLib.settings import Settings
 
 
@@ -28,11 +34,25 @@ from VisualDICOMBrowserLib.settings import Settings
     [
         ((1, 1, 7), 'PACS does not know the AE title "PACS".', "called_ae"),
         ((1, 1, 3), 'PACS does not know us ("VISUALDICOM").', "calling_ae"),
-        (TOO_MANY_ASSOCIATIONS, "PACS is busy and takes no further connection now.", "busy"),
+        (
+            TOO_MANY_ASSOCIATIONS,
+            "PACS has as many connections as it allows and takes no further one now.",
+            "local_limit",
+        ),
+        ((2, 3, 1), "PACS is busy and takes no further connection now.", "busy"),
+        ((1, 3, 1), "PACS is busy and takes no further connection now.", "busy"),
+        ((2, 1, 1), "PACS is busy and takes no further connection now.", "busy"),
+        ((2, 3, 7), "PACS is busy and takes no further connection now.", "busy"),
         ((1, 1, 1), "PACS rejected the connection without a usable reason.", "association_rejected"),
+        ((1, 2, 1), "PACS rejected the connection without a usable reason.", "association_rejected"),
+        ((1, 1, 2), "PACS does not take DICOM associations of our kind.", "association_rejected"),
+        ((1, 2, 2), "PACS does not know our version of the DICOM protocol.", "association_rejected"),
+        ((1, 1, 9), "PACS rejected the connection without a usable reason.", "association_rejected"),
     ],
 )
 def test_each_rejection_has_its_sentence(why: tuple[int, int, int], message: str, code: str, sink: FileSink) -> None:
+    """Case 49."""
+
     def script(peer: PeerSide) -> None:
         peer.read_pdu()
         peer.socket.sendall(reject_pdu(why))
@@ -45,18 +65,23 @@ def test_each_rejection_has_its_sentence(why: tuple[int, int, int], message: str
 
 
 def test_a_port_that_speaks_http(sink: FileSink) -> None:
+    """Case 48."""
+
     def script(peer: PeerSide) -> None:
         peer.read_pdu()
         peer.socket.sendall(b"HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\n\r\n")
         peer.wait_for_end()
 
     failure = failure_of(script, sink)
-    assert failure.message == "PACS closed the connection without a DICOM answer."
+    assert failure.message.endswith(" speaks HTTP, not DICOM.")
+    assert failure.code == "not_dicom"
     assert "DICOM port" in failure.next_step
 
 
 @pytest.mark.parametrize("sent", [b"", b"\x02\x00\x00\x00\x00\xb8half an answer"])
 def test_silence_before_the_answer(sent: bytes, sink: FileSink) -> None:
+    """Cases 48 and 56."""
+
     def script(peer: PeerSide) -> None:
         peer.read_pdu()
         peer.socket.sendall(sent)
@@ -68,6 +93,8 @@ def test_silence_before_the_answer(sent: bytes, sink: FileSink) -> None:
 
 
 def test_no_context_is_accepted(sink: FileSink) -> None:
+    """Case 50."""
+
     def script(peer: PeerSide) -> None:
         _, body = peer.read_pdu()
         peer.socket.sendall(accept_pdu(parse_request(body), [], 16384))
@@ -90,8 +117,10 @@ def test_cancel_right_after_opening_leaves_no_association() -> None:
     control = LateCancel()
 
     def script(peer: PeerSide) -> None:
+        request = parse_request(peer.read_pdu()[1])
         control.cancel()
-        peer.accept()
+        accepted = accepted_contexts(request, lambda abstract, syntaxes, provider: syntaxes[0])
+        peer.socket.sendall(accept_pdu(request, accepted, 16384))
         peer.wait_for_end()
 
     with FaultyPeer(script) as peer, pytest.raises(JobCancelled):

@@ -55,6 +55,8 @@ def begin_find(peer: PeerSide) -> int:
 
 
 def test_duplicates_and_answers_without_uid_are_left_out() -> None:
+    """Case 51: duplicates, missing UIDs."""
+
     def script(peer: PeerSide) -> None:
         context = begin_find(peer)
         for uid in ("1.1", "1.2", "1.1", None):
@@ -68,6 +70,8 @@ def test_duplicates_and_answers_without_uid_are_left_out() -> None:
 
 
 def test_a_cut_answer_says_so() -> None:
+    """Case 51: server limit B001."""
+
     def script(peer: PeerSide) -> None:
         context = begin_find(peer)
         peer.send(context, find_answer(0xFF01), study_answer("1.1"))
@@ -89,6 +93,8 @@ def test_a_cut_answer_says_so() -> None:
     ],
 )
 def test_a_failed_query_is_a_failure(status: int, words: str) -> None:
+    """Case 51: 0xA700, 0xA900, 0xC000, and cancelled without being asked."""
+
     def script(peer: PeerSide) -> None:
         context = begin_find(peer)
         peer.send(context, find_answer(0xFF00), study_answer("1.1"))
@@ -100,6 +106,7 @@ def test_a_failed_query_is_a_failure(status: int, words: str) -> None:
 
 
 def test_a_query_that_ignores_cancel_is_aborted(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case 51: cancel ignored by the server."""
     monkeypatch.setattr(links, "CANCEL_WAIT_S", 0.3)
 
     def script(peer: PeerSide) -> None:
@@ -114,6 +121,7 @@ def test_a_query_that_ignores_cancel_is_aborted(monkeypatch: pytest.MonkeyPatch)
 
 
 def test_a_list_that_is_cut_is_not_fetched_by() -> None:
+    """Case 51: B001 while a retrieve is planned."""
     plans = []
 
     def script(peer: PeerSide) -> None:
@@ -132,6 +140,8 @@ def test_a_list_that_is_cut_is_not_fetched_by() -> None:
 
 
 def test_a_silent_query_ends_with_the_time_out() -> None:
+    """Case 54: a stall during C-FIND."""
+
     def script(peer: PeerSide) -> None:
         begin_find(peer)
         peer.wait_for_end()
@@ -158,6 +168,8 @@ def test_patients_come_from_patient_root_and_else_from_studies() -> None:
 
 
 def test_an_association_closed_while_idle_is_opened_again() -> None:
+    """Case 56: the server closes an idle association."""
+
     def first(peer: PeerSide) -> None:
         context = begin_find(peer)
         peer.send(context, find_answer(0))

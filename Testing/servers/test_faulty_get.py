@@ -63,6 +63,7 @@ def release_within_instance(peer: PeerSide) -> None:
 def test_a_broken_transfer_keeps_whole_instances(
     script: Script, kind: type[VisualDICOMError], message: str, sink: FileSink
 ) -> None:
+    """Case 54: A-ABORT, RST and release within an instance."""
     failure = failure_of(script, sink)
     assert isinstance(failure, kind)
     assert failure.message == f"{message} 1 of 2 images had arrived and are kept."
@@ -71,6 +72,8 @@ def test_a_broken_transfer_keeps_whole_instances(
 
 @pytest.mark.parametrize("stage", ["before", "within", "after"])
 def test_a_silent_stall_ends_with_the_time_out(stage: str, sink: FileSink) -> None:
+    """Cases 52 and 54: a stall at each stage; the final response missing."""
+
     def script(peer: PeerSide) -> None:
         _, context = begin_get(peer)
         if stage == "within":
@@ -86,6 +89,7 @@ def test_a_silent_stall_ends_with_the_time_out(stage: str, sink: FileSink) -> No
 
 
 def test_a_slow_drip_is_given_up(sink: FileSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case 54: single bytes."""
     monkeypatch.setattr(channel_module, "_SLOWEST_BYTES_PER_S", 10**9)
 
     def script(peer: PeerSide) -> None:
@@ -162,6 +166,8 @@ def second_association(peer: PeerSide, context: int) -> None:
     ],
 )
 def test_what_dicom_does_not_allow_ends_the_association(fault: Callable[[PeerSide, int], None], sink: FileSink) -> None:
+    """Case 55: lying lengths, unknown PDUs, odd commands."""
+
     def script(peer: PeerSide) -> None:
         _, context = begin_get(peer)
         fault(peer, context)
@@ -175,6 +181,7 @@ def test_what_dicom_does_not_allow_ends_the_association(fault: Callable[[PeerSid
 
 @pytest.mark.parametrize("script", [abort_within_instance, reset_within_instance, release_within_instance])
 def test_a_broken_transfer_through_pynetdicom_keeps_whole_instances(script: Script, sink: FileSink) -> None:
+    """Case 54: the same over pynetdicom's path."""
     failure = failure_of(script, sink, own_loop=False)
     assert isinstance(failure, (NetworkError, PeerError))
     assert "1 of 2 images had arrived and are kept" in failure.message
@@ -182,6 +189,8 @@ def test_a_broken_transfer_through_pynetdicom_keeps_whole_instances(script: Scri
 
 
 def test_a_silent_stall_through_pynetdicom_ends_with_the_time_out(sink: FileSink) -> None:
+    """Case 54: the same over pynetdicom's path."""
+
     def script(peer: PeerSide) -> None:
         begin_get(peer)
         peer.wait_for_end()

@@ -32,6 +32,8 @@ from VisualDICOMBrowserLib.servers.progress import is_answered
 
 
 def test_an_instance_that_comes_twice_stands_for_no_other(sink: FileSink) -> None:
+    """Case 52: the same instance twice."""
+
     def script(peer: PeerSide) -> None:
         get_context, context = begin_get(peer)
         assert store(peer, context, "1.5.1", 1) == store(peer, context, "1.5.1", 2) == 0
@@ -43,6 +45,8 @@ def test_an_instance_that_comes_twice_stands_for_no_other(sink: FileSink) -> Non
 
 
 def test_instances_that_do_not_come_are_named(sink: FileSink) -> None:
+    """Case 52: fewer instances than the counters say."""
+
     def script(peer: PeerSide) -> None:
         get_context, context = begin_get(peer)
         assert store(peer, context, "1.5.1") == 0
@@ -55,6 +59,8 @@ def test_instances_that_do_not_come_are_named(sink: FileSink) -> None:
 
 
 def test_success_without_any_instance_is_not_found(sink: FileSink) -> None:
+    """Case 52: 0x0000 with no sub-operation."""
+
     def script(peer: PeerSide) -> None:
         get_context, _ = begin_get(peer)
         peer.send(get_context, final())
@@ -88,6 +94,7 @@ def test_a_refused_list_does_not_spoil_the_others(status: int, sink: FileSink, m
 
 @pytest.mark.parametrize(("study", "foreign"), [("1.2.3", 0), ("1.2.30", 1), ("9.9", 1)])
 def test_images_of_another_study_are_not_taken_silently(study: str, foreign: int, sink: FileSink) -> None:
+    """Case 52: another study's, or another patient's, instance."""
     control = ControlOfTest()
     content = data_set("1.5.1")
     uids = encode_elements([(0x0020000D, "UI", study.encode()), (0x0020000E, "UI", b"1.2.3.4")], implicit=False)
@@ -104,6 +111,8 @@ def test_images_of_another_study_are_not_taken_silently(study: str, foreign: int
 
 
 def test_instances_in_a_context_of_the_other_model_are_refused(sink: FileSink) -> None:
+    """Case 52: an instance in a context that was not accepted for it."""
+
     def script(peer: PeerSide) -> None:
         get_context, _ = begin_get(peer)
         assert store(peer, peer.context_for(PATIENT_ROOT_GET), "1.5.1") == 0x0122
@@ -115,6 +124,7 @@ def test_instances_in_a_context_of_the_other_model_are_refused(sink: FileSink) -
 
 
 def test_cancel_ends_an_instance_that_never_ends(sink: FileSink, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case 57: cancelled within an instance."""
     monkeypatch.setattr(links, "CANCEL_WAIT_S", 0.3)
     control = ControlOfTest()
 

@@ -20,6 +20,7 @@ from VisualDICOMBrowserLib.errors import NetworkError, UsageError
 from VisualDICOMBrowserLib.model import Level, Query, RetrieveRequest
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import driver_for
+from VisualDICOMBrowserLib.servers.listener_rules import ListenerRules
 from VisualDICOMBrowserLib.servers.node import Node
 from VisualDICOMBrowserLib.settings import Settings
 
@@ -57,7 +58,7 @@ def test_echo_and_the_called_ae_title(node: Node) -> None:
 
 
 def test_only_allowed_callers(start_node: StartNode) -> None:
-    node = start_node(allowed_callers={"FRIEND"})
+    node = start_node(rules=ListenerRules(["FRIEND"]))
     friend = run_client("echoscu", "-aet", "FRIEND", "-aec", "NODE", "127.0.0.1", str(node.port))
     assert friend.returncode == 0
     stranger = run_client("echoscu", "-aet", "STRANGER", "-aec", "NODE", "127.0.0.1", str(node.port))
@@ -265,7 +266,7 @@ def test_closing_breaks_off_callers_and_frees_the_port(start_node: StartNode) ->
 
 def test_a_port_in_use_and_a_bad_title_are_named(start_node: StartNode) -> None:
     node = start_node()
-    with pytest.raises(NetworkError, match=f"The node cannot listen on 127.0.0.1:{node.port}"):
+    with pytest.raises(NetworkError, match=f"^Port {node.port} is used by another program"):
         start_node(port=node.port)
     with pytest.raises(UsageError, match="AE title of the node"):
         start_node(ae_title="A\\B")

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import socket
-import struct
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from Testing.support.byte_caller import CT, STUDY_ROOT_FIND, associate, data_set, status_of, store_request
 from Testing.support.ct_series import CtSeries, make_ct_series
 from Testing.support.dcmtk import run_client
 from Testing.support.faulty_peer import COMMAND, LAST, PeerSide
@@ -23,27 +23,7 @@ from VisualDICOMBrowserLib.servers.node import Node
 from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
-CT = "1.2.840.10008.5.1.4.1.1.2"
-STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
-EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
 FILE_LIMIT = 300_000
-
-
-def item(kind: int, content: bytes) -> bytes:
-    return struct.pack(">BxH", kind, len(content)) + content
-
-
-def associate(side: PeerSide, longest: int = 16384) -> None:
-    """Open an association with contexts 1 (CT storage) and 3 (C-FIND), taking PDUs up to `longest` bytes."""
-    contexts = b"".join(
-        item(0x20, bytes((number, 0, 0, 0)) + item(0x30, abstract.encode()) + item(0x40, EXPLICIT_LITTLE.encode()))
-        for number, abstract in ((1, CT), (3, STUDY_ROOT_FIND))
-    )
-    user = item(0x50, item(0x51, longest.to_bytes(4, "big")) + item(0x52, b"1.2.3"))
-    body = struct.pack(">HH16s16s32x", 1, 0, b"NODE".ljust(16), b"CALLER".ljust(16))
-    side.send_pdu(1, body + item(0x10, b"1.2.840.10008.3.1.1.1") + contexts + user)
-    kind, _ = side.read_pdu()
-    assert kind == 2
 
 
 @pytest.fixture
@@ -55,37 +35,21 @@ def caller(node: Node) -> Iterator[PeerSide]:
         yield side
 
 
-def store_request(uid: str, sop_class: str = CT) -> Command:
-    return Command(field=CommandField.C_STORE_RQ, message_id=1, sop_class=sop_class, sop_instance=uid, priority=0)
-
-
-def data_set(uid: str, **uids: str) -> bytes:
-    elements = [
-        (0x00080016, "UI", CT.encode()),
-        (0x00080018, "UI", uid.encode()),
-        (0x0020000D, "UI", uids.get("study", "1.2.1").encode()),
-        (0x0020000E, "UI", b"1.2.1.1"),
-        (0x00100020, "LO", b"P"),
-    ]
-    return encode_elements([element for element in elements if element[2]], implicit=False)
-
-
-def status_of(caller: PeerSide, command: Command, data: bytes, context: int = 1) -> int | None:
-    caller.send(context, command, data)
-    return caller.read_message()[1].status
-
-
 def part_files(database: LocalDatabase) -> list[Path]:
     return list((database.folder / "visual-dicom-browser-incoming").rglob("*.part"))
 
 
-def test_what_cannot_be_stored_is_answered_with_its_status(caller: PeerSide, local_database: LocalDatabase) -> None:
+def test_what_cannot_be_stored_is_answered_with_its_status(
+    caller: PeerSide, node: Node, local_database: LocalDatabase
+) -> None:
+    """Case 62: the data set has another SOP Instance UID than the command."""
     assert status_of(caller, store_request("1.5.1"), data_set("1.5.1")) == 0
     assert status_of(caller, store_request("1.5.2"), data_set("1.5.3")) == 0xA900
     assert status_of(caller, store_request("../1"), data_set("../1")) == 0xA900
     assert status_of(caller, store_request("1.5.4"), data_set("1.5.4", study="")) == 0xC000
     assert status_of(caller, store_request("1.5.5"), data_set("1.5.5"), context=3) == 0x0122
     assert status_of(caller, Command(field=0x0140, message_id=1, sop_class=CT), data_set("1")) == 0x0211
+    node.close()
     assert local_database.reader.counts().instances == 1
     assert part_files(local_database) == []
 

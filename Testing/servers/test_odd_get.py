@@ -24,7 +24,7 @@ from VisualDICOMBrowserLib.errors import (
     PeerError,
 )
 from VisualDICOMBrowserLib.model import RetrieveResult
-from VisualDICOMBrowserLib.servers import links
+from VisualDICOMBrowserLib.servers import links, pynetdicom_link
 from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
 from VisualDICOMBrowserLib.servers.elements import encode_elements
 from VisualDICOMBrowserLib.servers.pdata import Command, CommandField, encode_command
@@ -32,6 +32,8 @@ from VisualDICOMBrowserLib.settings import Settings
 
 
 def test_fragmented_command_and_data(sink: FileSink) -> None:
+    """Case 55: messages in many small pieces."""
+
     def script(peer: PeerSide) -> None:
         get_context, context = begin_get(peer)
         command = encode_command(store_command("1.5.1"), with_data=True)
@@ -53,6 +55,7 @@ def test_fragmented_command_and_data(sink: FileSink) -> None:
 
 
 def test_more_instances_than_announced_and_one_twice(sink: FileSink) -> None:
+    """Case 52: more instances than announced, the same instance twice."""
     control = ControlOfTest()
 
     def script(peer: PeerSide) -> None:
@@ -81,6 +84,8 @@ def test_more_instances_than_announced_and_one_twice(sink: FileSink) -> None:
 def test_missing_instances_are_counted_whatever_the_counters_say(
     answer: Command, failed_count: int, sink: FileSink
 ) -> None:
+    """Case 52: wrong and missing counters, 0xB000, 0xA702, 0xC000, 0xFE00."""
+
     def script(peer: PeerSide) -> None:
         get_context, context = begin_get(peer)
         assert store(peer, context, "1.5.1") == 0
@@ -92,6 +97,8 @@ def test_missing_instances_are_counted_whatever_the_counters_say(
 
 
 def test_failed_instances_are_named_with_the_reason(sink: FileSink) -> None:
+    """Case 52: 0xB000 with the list of failed instances."""
+
     def script(peer: PeerSide) -> None:
         get_context, context = begin_get(peer)
         assert store(peer, context, "1.5.1") == 0
@@ -116,6 +123,8 @@ def test_failed_instances_are_named_with_the_reason(sink: FileSink) -> None:
     ],
 )
 def test_nothing_came_and_why(status: int, message: str, sink: FileSink) -> None:
+    """Case 52: 0x0000 with no sub-operation, 0xA702, 0xA900, an unknown status, 0xFE00."""
+
     def script(peer: PeerSide) -> None:
         get_context, _ = begin_get(peer)
         peer.send(get_context, final(status))
@@ -143,6 +152,8 @@ def _tolerate_abort(peer: PeerSide, script: Script) -> None:
     ],
 )
 def test_instances_without_valid_uids_are_refused(command: Command, status: int, sink: FileSink) -> None:
+    """Case 52: instances without usable UIDs."""
+
     def script(peer: PeerSide) -> None:
         get_context, context = begin_get(peer)
         assert store(peer, context, "1.5.1") == 0
@@ -158,6 +169,8 @@ def test_instances_without_valid_uids_are_refused(command: Command, status: int,
 
 
 def test_foreign_instances_and_foreign_contexts_are_refused(sink: FileSink) -> None:
+    """Case 52: instances not asked for, and one in a context that is not for storage."""
+
     def script(peer: PeerSide) -> None:
         get_context, context = begin_get(peer)
         assert store(peer, context, "1.5.1") == 0
@@ -173,6 +186,7 @@ def test_foreign_instances_and_foreign_contexts_are_refused(sink: FileSink) -> N
 
 
 def test_cancel_is_sent_and_its_answer_awaited(tmp_path: Path) -> None:
+    """Case 57: cancelled between two instances."""
     control = ControlOfTest()
     sink = FileSink(tmp_path / "received", on_add=lambda count: control.cancel())
 
@@ -190,6 +204,7 @@ def test_cancel_is_sent_and_its_answer_awaited(tmp_path: Path) -> None:
 
 
 def test_a_peer_deaf_to_cancel_is_aborted(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Case 57: cancelled within an instance, and the peer does not obey."""
     monkeypatch.setattr(links, "CANCEL_WAIT_S", 0.5)
     control = ControlOfTest()
     sink = FileSink(tmp_path / "received", on_add=lambda count: control.cancel())
@@ -203,3 +218,59 @@ def test_a_peer_deaf_to_cancel_is_aborted(tmp_path: Path, monkeypatch: pytest.Mo
     with pytest.raises(JobCancelled, match="PACS did not answer the cancel request within"):
         retrieve(script, sink, control=control)
     assert sink.stray_files() == []
+
+
+@pytest.mark.parametrize("own_loop", [True, False], ids=["own loop", "pynetdicom"])
+def test_pending_answers_without_counters(sink: FileSink, own_loop: bool) -> None:
+    """Case 52: pending without counters."""
+    control = ControlOfTest()
+
+    def script(peer: PeerSide) -> None:
+        get_context, context = begin_get(peer)
+        for number, uid in enumerate(("1.5.1", "1.5.2")):
+            assert store(peer, context, uid, number + 1) == 0
+            peer.send(get_context, final(0xFF00))
+        peer.send(get_context, final())
+        peer.finish()
+
+    result = retrieve(script, sink, control=control, own_loop=own_loop)
+    assert (result.received, result.failed_count) == (2, 0)
+    assert control.last_progress[:2] == (2, 2)
+
+
+def test_an_instance_in_a_context_that_was_never_proposed(sink: FileSink) -> None:
+    """Case 52: a context not accepted; the instance is refused, the others are kept."""
+
+    def script(peer: PeerSide) -> None:
+        get_context, context = begin_get(peer)
+        assert store(peer, context, "1.5.1") == 0
+        assert store(peer, 253, "1.5.2", 2) == 0x0122
+        peer.send(get_context, final(0xB000, completed=1, failed=1))
+        peer.finish()
+
+    result = retrieve(script, sink)
+    assert (result.received, result.failed_count) == (1, 1)
+    assert sink.stray_files() == []
+
+
+@pytest.mark.parametrize("own_loop", [True, False], ids=["own loop", "pynetdicom"])
+@pytest.mark.parametrize("stage", ["opening", "silent"])
+def test_cancel_of_a_retrieve_before_its_first_instance(
+    stage: str, sink: FileSink, own_loop: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 57: cancelled while the association opens, and before the first instance."""
+    monkeypatch.setattr(links, "CANCEL_WAIT_S", 0.3)
+    monkeypatch.setattr(pynetdicom_link, "CANCEL_WAIT_S", 0.3)
+    control = ControlOfTest()
+
+    def script(peer: PeerSide) -> None:
+        if stage == "opening":
+            peer.read_pdu()
+        else:
+            begin_get(peer)
+        control.cancel()
+        peer.wait_for_end()
+
+    with pytest.raises(JobCancelled):
+        retrieve(script, sink, control=control, own_loop=own_loop)
+    assert sink.files == sink.stray_files() == []

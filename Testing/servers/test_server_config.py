@@ -1,28 +1,23 @@
-"""`ServerConfig`: valid once made, one sentence for each bad field; `ServerRegistry`: the user's order."""
+"""`ServerConfig`: valid once made, and one sentence for each bad field, whatever is given."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from pathlib import Path
+import json
 from typing import Any
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
-from VisualDICOMBrowserLib.database.own_store import OwnStore
 from VisualDICOMBrowserLib.errors import UsageError
-from VisualDICOMBrowserLib.servers.config import ServerConfig, config_problems
-from VisualDICOMBrowserLib.servers.registry import ServerRegistry
+from VisualDICOMBrowserLib.servers.config import ServerConfig
+from VisualDICOMBrowserLib.servers.config_checks import config_problems, is_secret_header
+
+FIELDS = tuple(ServerConfig.__dataclass_fields__)
 
 
 def config(name: str = "Main PACS", **changes: Any) -> ServerConfig:
     return ServerConfig(**{"name": name, "host": "pacs.example.org", "called_ae_title": "MAIN", **changes})
-
-
-@pytest.fixture
-def own_store(tmp_path: Path) -> Iterator[OwnStore]:
-    store = OwnStore(tmp_path / "own.sql")
-    yield store
-    store.close()
 
 
 @pytest.mark.parametrize(
@@ -31,69 +26,160 @@ def own_store(tmp_path: Path) -> Iterator[OwnStore]:
         ("name", "  ", "name of the server is missing"),
         ("name", "two\nlines", "one line"),
         ("protocol", "gopher", "one of dimse"),
+        ("protocol", ["dimse"], "one of dimse"),
         ("host", "", "host is missing"),
         ("host", "http://pacs", "plain name or address"),
+        ("host", "pacs:104", "port has a field of its own"),
+        ("host", "pacs..example.org", "not a name that a computer can have"),
+        ("host", "x" * 64 + ".org", "not a name that a computer can have"),
+        ("host", "pacs\0", "plain name or address"),
         ("port", 0, "from 1 to 65535"),
         ("port", "104", "whole number"),
         ("port", True, "whole number"),
+        pytest.param("port", 10**5000, "whole number", id="huge-port"),
         ("called_ae_title", "", "called AE title is missing"),
         ("called_ae_title", "X" * 17, "17 characters"),
         ("calling_ae_title", "A\\B", "no backslash"),
         ("timeout_s", 0, "time-out must be a number from 1"),
         ("timeout_s", float("nan"), "time-out"),
         ("max_associations", 33, "from 1 to 32"),
-        ("retrieve_protocol", "C-FLY", "one of C-GET"),
+        ("retrieve_protocol", "C-FLY", "one of auto, C-GET, C-MOVE, proxy, not 'C-FLY'"),
+        ("retrieve_protocol", "proxy", "server to use as proxy is missing"),
+        ("proxy", "Main PACS", "its own proxy"),
         ("enabled", "yes", "yes or no"),
+        ("url", "https://me:secret@host/rs", "must look like https://host/path"),
+        ("url", "ftp://host/rs", "must look like https://host/path"),
+        ("url", "https://host:0/rs", "must look like https://host/path"),
+        ("url", "https://host/rs?token=x", "parameters after ? or #"),
+        ("token_url", "https://host/token?client_secret=x", "holds a secret among its parameters"),
+        ("headers", {"Authorization": "Bearer x"}, "holds a secret"),
+        ("headers", {"X-Api-Key": "x"}, "holds a secret"),
+        ("headers", {"X-Ward": "Basic dGVzdA=="}, "holds a secret"),
+        ("headers", {"Host": "other"}, "set by this program"),
+        ("headers", {"X-Ward": "two\r\nX-More: 1"}, "one line"),
+        ("headers", {"X Ward": "1"}, "plain name"),
+        ("headers", ["X-Ward"], "names with values"),
+        ("date_from", "20260231", "date such as 20260131"),
+        ("date_from", "2026131", "date such as 20260131"),
+        ("folder", "incoming", "full path"),
+        ("recent_unit", "weeks", "days, months, years"),
+        ("tls_key_file", "/keys/key.pem", "needs its certificate file"),
     ],
 )
 def test_a_bad_field_has_its_sentence(field: str, value: object, words: str) -> None:
     with pytest.raises(UsageError) as raised:
         config(**{field: value})
     assert words in raised.value.message
-    assert list(config_problems({**config().to_dict(), field: value})) == [field]
+    assert raised.value.code == "server_config"
+    problems = config_problems({**config().to_dict(), field: value})
+    assert len(problems) == 1
+    assert words in "".join(problems.values())
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("host", "192.0.2.7"),
+        ("host", "fe80::1%eth0"),
+        ("host", "[2001:db8::5]"),
+        ("host", "klinik-münchen.example"),
+        ("token_url", "https://login.example.org/token?policy=sign_in"),
+        ("headers", {"X-Ward": "7B", "X-Authenticated-User": "viewer"}),
+        ("folder", "C:\\Incoming"),
+        ("date_from", "20240229"),
+        ("called_ae_title", "  MAIN  "),
+    ],
+)
+def test_a_good_field_is_taken(field: str, value: object) -> None:
+    assert config_problems({**config().to_dict(), field: value}) == {}
 
 
 def test_every_bad_field_is_named() -> None:
-    problems = config_problems({"host": "", "port": -1, "called_ae_title": ""})
+    problems = config_problems({"protocol": "dimse", "host": "", "port": -1, "called_ae_title": ""})
     assert sorted(problems) == ["called_ae_title", "host", "port"]
 
 
-def test_fields_survive_the_way_through_a_dictionary() -> None:
-    original = config(port=104, timeout_s=12.5, max_associations=2, enabled=False)
-    assert ServerConfig.from_dict({**original.to_dict(), "later_field": 1}) == original
+def test_a_form_may_ask_about_single_fields() -> None:
+    assert config_problems({"host": ""}) == {}
+    assert config_problems({"date_from": "20260201", "date_to": "20260101"}) == {
+        "date_to": "The last date lies before the first."
+    }
+    assert list(config_problems({"protocol": "dicomweb", "auth": "device_code", "url": "https://h"})) == [
+        "client_id",
+        "token_url",
+        "device_url",
+    ]
 
 
-def test_registry_keeps_order_name_and_place(own_store: OwnStore) -> None:
-    registry = ServerRegistry(own_store)
-    for name in ("Main", "Archive", "Test"):
-        registry.add(config(name))
-    registry.edit("Archive", name="Old archive", port=104)
-    assert [item.name for item in ServerRegistry(own_store).list()] == ["Main", "Old archive", "Test"]
-    assert registry.get("Old archive").port == 104
-    registry.remove("Main")
-    assert [item.name for item in registry.list()] == ["Old archive", "Test"]
+def test_no_sentence_repeats_a_password() -> None:
+    for field in ("url", "rest_url", "token_url", "device_url"):
+        assert "hunter2" not in config_problems({field: "https://me:hunter2@host/"})[field]
+    assert "hunter2" not in config_problems({"host": "me:hunter2@pacs"})["host"]
+    assert "hunter2" not in config_problems({"headers": {"Cookie": "hunter2"}})["headers"]
 
 
-def test_registry_refuses_what_is_not_there_or_taken(own_store: OwnStore) -> None:
-    registry = ServerRegistry(own_store)
-    registry.add(config("Main"))
-    registry.add(config("Test"))
-    with pytest.raises(UsageError, match=r"There is no server 'Mian'\. Known servers: Main, Test\."):
-        registry.get("Mian")
-    with pytest.raises(UsageError, match="already"):
-        registry.add(config("Main"))
-    with pytest.raises(UsageError, match="already"):
-        registry.edit("Test", name="Main")
-    with pytest.raises(UsageError, match="no field colour"):
-        registry.edit("Test", colour="red")
-    with pytest.raises(UsageError, match="from 1 to 65535"):
-        registry.edit("Test", port=0)
-    assert [item.name for item in registry.list()] == ["Main", "Test"]
+def test_blanks_around_a_text_do_not_matter() -> None:
+    made = config(" Main ", host=" pacs ", called_ae_title="MAIN            ")
+    assert (made.name, made.host, made.called_ae_title) == ("Main", "pacs", "MAIN")
 
 
-def test_registry_leaves_out_a_damaged_entry(own_store: OwnStore, caplog: pytest.LogCaptureFixture) -> None:
-    registry = ServerRegistry(own_store)
-    registry.add(config("Main"))
-    own_store.put("servers", "list", [{"name": "broken"}, *own_store.get("servers", "list"), "nonsense"])
-    assert [item.name for item in registry.list()] == ["Main"]
-    assert len(caplog.records) == 2
+def test_fields_survive_the_way_through_json() -> None:
+    original = config(port=104, timeout_s=12.5, max_associations=2, enabled=False, headers={"X-Ward": "7B"})
+    assert ServerConfig.from_dict(json.loads(json.dumps({**original.to_dict(), "later_field": 1}))) == original
+
+
+def test_headers_are_the_configs_own() -> None:
+    headers = {"X-Ward": "7B"}
+    made = config(headers=headers)
+    headers["Authorization"] = "Bearer x"
+    assert made.headers == {"X-Ward": "7B"}
+
+
+def test_headers_that_let_somebody_in_are_known() -> None:
+    assert is_secret_header("X-Auth-Token", "1")
+    assert is_secret_header("X-Ward", " bearer abc")
+    assert not is_secret_header("X-Auth-User", "viewer")
+
+
+ANYTHING = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats()
+    | st.text()
+    | st.binary()
+    | st.just(object())
+    | st.just(5000).map(lambda digits: 10**digits),
+    lambda inner: st.lists(inner) | st.dictionaries(st.text() | st.integers(), inner),
+    max_leaves=5,
+)
+
+
+@settings(max_examples=400, deadline=None)
+@given(st.dictionaries(st.sampled_from(FIELDS), ANYTHING, max_size=8))
+def test_nothing_but_a_usage_error_comes_of_any_value(values: dict[str, Any]) -> None:
+    try:
+        made = ServerConfig.from_dict(values)
+    except UsageError as refusal:
+        sentences = refusal.message
+        json.dumps(refusal.as_dict())
+    else:
+        sentences = ""
+        json.dumps(made.to_dict())
+    assert not sentences or sentences.endswith(".")
+
+
+@settings(max_examples=200, deadline=None)
+@given(st.sampled_from(("host", "url", "called_ae_title", "date_from", "folder", "name")), st.text(max_size=80))
+def test_what_is_taken_is_taken_again(field: str, text: str) -> None:
+    try:
+        made = config(**{field: text})
+    except UsageError:
+        return
+    assert ServerConfig.from_dict(made.to_dict()) == made
+
+
+@given(ANYTHING)
+def test_fields_that_are_no_mapping_are_refused(values: Any) -> None:
+    with pytest.raises(UsageError):
+        ServerConfig.from_dict(values if not isinstance(values, dict) else [values])

@@ -41,9 +41,18 @@ class DcmQrScp:
         Ports on 127.0.0.1 by AE title, for C-MOVE.
     options : iterable of str
         Further command line options.
+    any_caller : bool
+        False to refuse whoever is not among `peers`.
     """
 
-    def __init__(self, folder: Path, *, peers: Mapping[str, int] | None = None, options: Iterable[str] = ()) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        peers: Mapping[str, int] | None = None,
+        options: Iterable[str] = (),
+        any_caller: bool = True,
+    ) -> None:
         program = required_program("/usr/bin/dcmqrscp")
         self.port = free_port()
         storage = folder / "db"
@@ -63,7 +72,7 @@ class DcmQrScp:
             "VendorTable BEGIN",
             "VendorTable END",
             "AETable BEGIN",
-            f"{QR_AE_TITLE} {storage} RW (500, 1024mb) ANY",
+            f"{QR_AE_TITLE} {storage} RW (500, 1024mb) {'ANY' if any_caller else 'all'}",
             "AETable END",
         ]
         configuration.write_text("\n".join(lines) + "\n")

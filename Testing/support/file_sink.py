@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import itertools
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from VisualDICOMBrowserLib.errors import JobCancelled
-from VisualDICOMBrowserLib.model import ReceivedFile
+from VisualDICOMBrowserLib.model import ReceivedFile, StoredInstance
 
 
 class FileSink:
@@ -26,6 +26,7 @@ class FileSink:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         self.files: list[ReceivedFile] = []
+        self.stored_elsewhere: list[StoredInstance] = []
         self._on_add = on_add
         self._numbers = itertools.count(1)
         self._lock = threading.Lock()
@@ -45,6 +46,11 @@ class FileSink:
     def discard(self, path: Path) -> None:
         """Remove a file that did not become whole."""
         path.unlink(missing_ok=True)
+
+    def stored(self, instances: Sequence[StoredInstance]) -> None:
+        """Note instances that came by another way."""
+        with self._lock:
+            self.stored_elsewhere += instances
 
     def stray_files(self) -> list[str]:
         """Names of files in the folder that were never added."""

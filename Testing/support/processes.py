@@ -93,6 +93,12 @@ class ServerProcess:
             self._process.kill()
             self._process.wait()
 
+    def kill(self) -> None:
+        """End it at once, without any chance to say goodbye."""
+        assert self._process is not None
+        self._process.kill()
+        self._process.wait()
+
     def _ended(self) -> bool:
         """Whether the process ended; waits a moment for it."""
         assert self._process is not None

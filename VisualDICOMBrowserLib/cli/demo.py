@@ -130,7 +130,7 @@ class _Demo:
             port=node["port"],
             called_ae_title=node["ae_title"],
         )
-        seconds = self.local.wait(self.local.client.request("test_server", name=_PACS))["result"]["seconds"]
+        seconds = self.local.wait(self.local.client.request("echo_server", name=_PACS))["result"]["seconds"]
         self.output.message(f"{_PACS} answers on port {node['port']} (C-ECHO, {seconds * 1000:.0f} ms).")
 
     def import_local(self) -> None:

@@ -7,11 +7,12 @@ import shutil
 from collections.abc import Callable
 from typing import Any
 
+from VisualDICOMBrowserLib.cli.options import filters_of
 from VisualDICOMBrowserLib.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, Output, count, table
-from VisualDICOMBrowserLib.cli.parser import filters_of
 from VisualDICOMBrowserLib.engine.session import Session
-from VisualDICOMBrowserLib.errors import LoadError, UsageError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import LoadError, UsageError
 from VisualDICOMBrowserLib.model import Level, record_as_dict
+from VisualDICOMBrowserLib.settings import SETTINGS
 
 __all__ = ["COLUMNS", "HANDLERS", "Handler"]
 
@@ -153,41 +154,17 @@ def volume_fields(node: Any) -> dict[str, Any]:
     return {"dimensions": list(image.GetDimensions()), "spacing": list(node.GetSpacing())}
 
 
-def jobs(session: Session, arguments: argparse.Namespace, output: Output) -> int:
-    """List, show, cancel, clear or resume jobs."""
-    columns = {"job_id": "Job", "kind": "Task", "label": "What", "server": "Server", "state": "State"}
-    if arguments.action == "list":
-        rows = session.client.request("jobs")
-        output.document(rows, table(rows, columns) or "No jobs.")
-    elif arguments.action == "show":
-        job = session.client.request("job", job_id=arguments.job_id)
-        output.document(job, "\n".join([table([job], columns), *(str(line) for line in job["log"])]))
-    elif arguments.action == "cancel":
-        told = session.client.request("cancel_job", job_id=arguments.job_id)
-        text = "The job is asked to end." if told else "The job had ended already."
-        output.document({"job_id": arguments.job_id, "cancel_requested": told}, text)
-    elif arguments.action == "clear":
-        cleared = session.client.request("clear_jobs")
-        output.document({"cleared": cleared}, f"{count(cleared, 'job')} forgotten.")
-    else:
-        return _resume(session, columns, output)
-    return EXIT_DONE
-
-
-def _resume(session: Session, columns: dict[str, str], output: Output) -> int:
-    """Take up unfinished jobs and wait for all of them, also when some fail."""
-    ended = []
-    for job_id in session.client.request("resume_jobs"):
-        try:
-            session.wait(job_id, on_progress=output.progress)
-        except VisualDICOMError as error:
-            output.message(str(error))
-        ended.append(session.client.request("job", job_id=job_id))
-    output.document(ended, table(ended, columns) or "No unfinished jobs.")
-    states = {job["state"] for job in ended}
-    if states <= {"done"}:
+def settings(session: Session, arguments: argparse.Namespace, output: Output) -> int:
+    """List the settings, or change one."""
+    if arguments.key:
+        session.client.request("set_setting", key=arguments.key, value=arguments.value)
+        output.document({arguments.key: arguments.value}, f"{arguments.key} is {arguments.value} from now on.")
         return EXIT_DONE
-    return EXIT_PARTLY if states & {"done", "partly"} else EXIT_FAILED
+    changed = session.client.request("settings")
+    values = {key: changed.get(key, setting.default) for key, setting in SETTINGS.items()}
+    rows = [{"key": key, "value": value, "help": SETTINGS[key].help} for key, value in values.items()]
+    output.document(values, table(rows, {"key": "Setting", "value": "Value", "help": "Meaning"}))
+    return EXIT_DONE
 
 
 def _require_series(session: Session, uid: str) -> None:
@@ -202,5 +179,5 @@ HANDLERS: dict[str, Handler] = {
     "remove": remove,
     "thumbnail": thumbnail,
     "load": load,
-    "jobs": jobs,
+    "settings": settings,
 }

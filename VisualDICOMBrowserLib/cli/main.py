@@ -57,11 +57,12 @@ def _run(arguments: argparse.Namespace, output: Output) -> int:
         from VisualDICOMBrowserLib.cli.demo import run_demo
 
         return run_demo(arguments, output)
-    from VisualDICOMBrowserLib.cli import local, network
+    from VisualDICOMBrowserLib.cli import jobs, local, network, servers, transfers
     from VisualDICOMBrowserLib.engine.open_engine import open_engine
     from VisualDICOMBrowserLib.engine.session import Session
 
-    handlers = {**local.HANDLERS, **network.HANDLERS}
+    modules = (local, servers, network, transfers, jobs)
+    handlers = {name: handler for module in modules for name, handler in module.HANDLERS.items()}
     client = open_engine(arguments.database, resume=False)
     with Session(client) as session:
         try:

@@ -1,118 +1,124 @@
-"""The commands that concern servers: ``servers``, ``find``, ``retrieve``, ``serve``."""
+"""The commands that ask and fetch: ``find``, ``retrieve``, ``worklist``."""
 
 from __future__ import annotations
 
 import argparse
-import signal
-import threading
+from typing import Any
 
 from VisualDICOMBrowserLib.cli.local import COLUMNS, Handler
+from VisualDICOMBrowserLib.cli.options import filters_of
 from VisualDICOMBrowserLib.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, Output, count, table
-from VisualDICOMBrowserLib.cli.parser import filters_of
 from VisualDICOMBrowserLib.engine.session import Session
-from VisualDICOMBrowserLib.errors import VisualDICOMError
+from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.model import Level
 
-__all__ = ["HANDLERS"]
+__all__ = ["HANDLERS", "sources_of", "transfer_speed"]
 
-_LOOK_S = 0.5
-
-_SERVER_OPTIONS = {
-    "protocol": "protocol",
-    "host": "host",
-    "port": "port",
-    "aet": "called_ae_title",
-    "calling_aet": "calling_ae_title",
-    "timeout": "timeout_s",
-    "max_associations": "max_associations",
-    "new_name": "new_name",
+_ALL = "all"
+_WORKLIST_COLUMNS = {
+    "ScheduledProcedureStepStartDate": "Date",
+    "ScheduledProcedureStepStartTime": "Time",
+    "ScheduledStationAETitle": "Station",
+    "Modality": "Modality",
+    "PatientID": "Patient ID",
+    "PatientName": "Name",
+    "ScheduledProcedureStepDescription": "What",
+    "AccessionNumber": "Accession",
 }
 
 
-def servers(session: Session, arguments: argparse.Namespace, output: Output) -> int:
-    """List, add, edit, remove or test servers."""
-    given = {
-        field: value
-        for option, field in _SERVER_OPTIONS.items()
-        if (value := getattr(arguments, option, None)) is not None
-    }
-    if arguments.action == "list":
-        rows = session.client.request("servers")
-        columns = {"name": "Name", "protocol": "Protocol", "host": "Host", "port": "Port"}
-        output.document(rows, table(rows, {**columns, "called_ae_title": "AE title"}) or "No servers.")
-    elif arguments.action == "add":
-        config = session.client.request("add_server", name=arguments.name, **given)
-        output.document(config, f"{arguments.name} added.")
-    elif arguments.action == "edit":
-        config = session.client.request("edit_server", name=arguments.name, **given)
-        output.document(config, f"{config['name']} changed.")
-    elif arguments.action == "remove":
-        session.client.request("remove_server", name=arguments.name)
-        output.document({"removed": arguments.name}, f"{arguments.name} removed.")
-    else:
-        return _test(session, arguments.name, output)
-    return EXIT_DONE
-
-
-def _test(session: Session, name: str, output: Output) -> int:
-    job_id = session.client.request("test_server", name=name)
-    try:
-        seconds = session.wait(job_id)["result"]["seconds"]
-    except VisualDICOMError as error:
-        output.document({"server": name, "ok": False, "error": error.as_dict()}, str(error))
-        return EXIT_FAILED
-    text = f"{name} answers (C-ECHO, {seconds * 1000:.0f} ms)."
-    output.document({"server": name, "ok": True, "seconds": seconds}, text)
-    return EXIT_DONE
+def sources_of(arguments: argparse.Namespace) -> list[str]:
+    """Servers that were named, once each; empty for all."""
+    named = [name for name in [arguments.name, *arguments.servers] if name]
+    return [] if _ALL in named else list(dict.fromkeys(named))
 
 
 def find(session: Session, arguments: argparse.Namespace, output: Output) -> int:
-    """Ask a server and list its records."""
+    """Ask servers and list what they have."""
+    if not arguments.name and not arguments.servers:
+        message = "Which server to ask was not said."
+        raise UsageError(message, next_step="Name one, or give --server all.")
     level = Level(arguments.level.upper())
-    job_id = session.client.request("find", server=arguments.server, level=level.value, **filters_of(arguments))
+    sources = sources_of(arguments)
+    if len(sources) == 1:
+        return _find_one(session, sources[0], level, arguments, output)
+    answer = session.search(level, servers=sources or None, **filters_of(arguments))
+    rows = [{**record, "where": _where(record)} for record in answer["records"]]
+    for name, state in answer["servers"].items():
+        _tell_server(name, state, output)
+    columns = {**COLUMNS[level], "where": "Where"}
+    output.document(answer, table(rows, columns) or "Nothing was found.")
+    states = [state["state"] for state in answer["servers"].values()]
+    if all(state == "done" for state in states):
+        return EXIT_DONE
+    return EXIT_PARTLY if "done" in states else EXIT_FAILED
+
+
+def _find_one(session: Session, server: str, level: Level, arguments: argparse.Namespace, output: Output) -> int:
+    job_id = session.client.request("find", server=server, level=level.value, **filters_of(arguments))
     answer = session.wait(job_id)["result"]
     rows = session.client.request("find_results", job_id=job_id)
-    for warning in answer["warnings"]:
-        output.message(warning)
-    if answer["limit_reached"]:
-        output.message(f"{arguments.server} has more than these; narrow the search or raise --limit.")
-    output.document(rows, table(rows, COLUMNS[level]) or f"{arguments.server} found nothing.")
+    _tell_server(server, answer, output)
+    output.document(rows, table(rows, COLUMNS[level]) or f"{server} found nothing.")
     return EXIT_DONE
 
 
+def _tell_server(name: str, state: dict[str, Any], output: Output) -> None:
+    """What a person should know of one server's answer."""
+    for warning in state.get("warnings") or ():
+        output.message(warning)
+    if state.get("limit_reached"):
+        output.message(f"{name} has more than these; narrow the search or raise --limit.")
+    error = state.get("error")
+    if error:
+        output.message(f"{error['message']} {error['next_step']}".strip())
+
+
+def _where(record: dict[str, Any]) -> str:
+    """Servers that have it, with their counts, and how much is here."""
+    places = [f"here {record['local']}"] if record.get("local") else []
+    for name, counts in record.get("sources", {}).items():
+        number = counts.get("instances") or counts.get("series")
+        places.append(f"{name} {number}" if number else name)
+    return ", ".join(places)
+
+
 def retrieve(session: Session, arguments: argparse.Namespace, output: Output) -> int:
-    """Fetch a study or series and say what came."""
-    result = session.retrieve(arguments.server, arguments.study, arguments.series, on_progress=output.progress)
-    megabytes = result["bytes"] / 1e6
-    speed = megabytes / result["seconds"] if result["seconds"] else 0.0
+    """Fetch a study or series and say what came from where."""
+    sources = sources_of(arguments)
+    result = session.retrieve(
+        sources[0] if len(sources) == 1 else "",
+        arguments.study,
+        arguments.series,
+        servers=sources if len(sources) > 1 else None,
+        force=arguments.force,
+        on_progress=output.progress,
+    )
     lines = [
         f"{count(result['imported'], 'new image')}, {result['unchanged'] + result['present']} here already, "
-        f"{result['failed_count']} missing; {megabytes:.1f} MB in {result['seconds']:.1f} s ({speed:.0f} MB/s)."
+        f"{result['failed_count']} missing; {transfer_speed(result)}."
     ]
+    lines += [f"  {number} from {name}" for name, number in result.get("sources", {}).items()]
     lines += [f"  {item['SOPInstanceUID']}: {item['reason']}" for item in result["failed"]]
     output.document(result, "\n".join(lines))
     return EXIT_PARTLY if result["failed_count"] else EXIT_DONE
 
 
-def serve(session: Session, arguments: argparse.Namespace, output: Output) -> int:
-    """Offer the database until interrupted."""
-    node = session.client.request("start_node", host=arguments.host, port=arguments.port, ae_title=arguments.aet)
-    output.document(node, f"{node['ae_title']} listens on {node['host']}, port {node['port']}. Ctrl+C ends it.")
-    ended = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: ended.set())
-    try:
-        while not ended.wait(_LOOK_S):  # a wait without end cannot be interrupted on Windows
-            pass
-    except KeyboardInterrupt:
-        output.message("Ended.")
-    finally:
-        session.client.request("stop_node")
+def transfer_speed(result: dict[str, Any]) -> str:
+    """Amount, time and rate of a transfer in words."""
+    megabytes = result["bytes"] / 1e6
+    speed = megabytes / result["seconds"] if result["seconds"] else 0.0
+    return f"{megabytes:.1f} MB in {result['seconds']:.1f} s ({speed:.0f} MB/s)"
+
+
+def worklist(session: Session, arguments: argparse.Namespace, output: Output) -> int:
+    """List scheduled procedure steps."""
+    names = ("ScheduledStationAETitle", "Modality", "date_from", "date_to", "PatientID", "PatientName")
+    fields = {name: value for name in (*names, "AccessionNumber", "limit") if (value := getattr(arguments, name))}
+    job = session.wait(session.client.request("worklist", server=arguments.server, **fields))
+    rows = job["result"]["items"]
+    output.document(rows, table(rows, _WORKLIST_COLUMNS) or f"{arguments.server} has nothing planned.")
     return EXIT_DONE
 
 
-HANDLERS: dict[str, Handler] = {
-    "servers": servers,
-    "find": find,
-    "retrieve": retrieve,
-    "serve": serve,
-}
+HANDLERS: dict[str, Handler] = {"find": find, "retrieve": retrieve, "worklist": worklist}

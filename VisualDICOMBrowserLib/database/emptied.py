@@ -8,12 +8,13 @@ the writing connection.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from VisualDICOMBrowserLib.database.row_cache import count_images, count_series
 from VisualDICOMBrowserLib.database.values import date_from_column, date_to_column
 
-__all__ = ["EmptyRow", "empty_rows", "settle_patient", "settle_upwards"]
+__all__ = ["EmptyRow", "empty_rows", "forget_instances", "settle_patient", "settle_upwards"]
 
 # Displayed fields are computed of rows with images only, so a stamp tells what was local from results of queries.
 _EMPTY = """
@@ -28,6 +29,12 @@ UNION ALL SELECT '', '', UID FROM Patients p
     AND NOT EXISTS (SELECT 1 FROM Studies s WHERE s.PatientsUID = p.UID AND s.StudyInstanceUID <> '')
 """
 
+_WHERE_IT_IS = (
+    "SELECT e.SeriesInstanceUID, s.StudyInstanceUID, s.PatientsUID FROM Images i"
+    " JOIN Series e ON e.SeriesInstanceUID = i.SeriesInstanceUID"
+    " JOIN Studies s ON s.StudyInstanceUID = e.StudyInstanceUID WHERE i.SOPInstanceUID = ?"
+)
+
 
 @dataclass(frozen=True, slots=True)
 class EmptyRow:
@@ -41,6 +48,23 @@ class EmptyRow:
 def empty_rows(connection: sqlite3.Connection) -> list[EmptyRow]:
     """Rows that had images once and have nothing left below them."""
     return [EmptyRow(*row) for row in connection.execute(_EMPTY)]
+
+
+def forget_instances(connection: sqlite3.Connection, sop_uids: Sequence[str]) -> list[tuple[str, str, int]]:
+    """Delete the rows of instances, and of series and studies that have nothing left; patients stay.
+
+    Returns series, study and patient of each series concerned, for settling once new rows are there.
+    """
+    found: set[tuple[str, str, int]] = set()
+    for uid in sop_uids:
+        found.update(connection.execute(_WHERE_IT_IS, (uid,)))
+    connection.executemany("DELETE FROM Images WHERE SOPInstanceUID = ?", [(uid,) for uid in sop_uids])
+    for series, study, _ in found:
+        if not count_images(connection, series):
+            connection.execute("DELETE FROM Series WHERE SeriesInstanceUID = ?", (series,))
+        if not count_series(connection, study):
+            connection.execute("DELETE FROM Studies WHERE StudyInstanceUID = ?", (study,))
+    return sorted(found)
 
 
 def settle_upwards(connection: sqlite3.Connection, series_uid: str, study_uid: str) -> tuple[bool, bool, bool]:

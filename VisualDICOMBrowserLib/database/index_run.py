@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from VisualDICOMBrowserLib.database.local_database import LocalDatabase
     from VisualDICOMBrowserLib.database.storing import InstanceStore
 
-__all__ = ["FileReason", "ImportRun"]
+__all__ = ["FileOutcome", "FileReason", "ImportRun"]
 
 # Linked files in one call of the database's writer, and copied files in one call of the store.
 _LINKS_AT_ONCE = 512
@@ -41,6 +41,22 @@ class FileReason:
 
     path: str
     reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileOutcome:
+    """What became of one file that was named itself.
+
+    ``status`` is ``imported``, ``unchanged``, ``conflict`` or ``rejected``; the UIDs are empty for a file that was
+    rejected, or known and not looked into. ``kept_path`` is the file that the database now has for the instance.
+    """
+
+    path: str
+    status: str
+    SOPInstanceUID: str = ""
+    SeriesInstanceUID: str = ""
+    kept_path: str = ""
+    reason: str = ""
 
 
 @dataclass
@@ -61,6 +77,7 @@ class _Counts:
     rejected: list[FileReason] = field(default_factory=list)
     conflicts: list[FileReason] = field(default_factory=list)
     series: dict[str, None] = field(default_factory=dict)
+    named: list[FileOutcome] = field(default_factory=list)
 
 
 class ImportRun:
@@ -76,10 +93,19 @@ class ImportRun:
         Hears of progress.
     copy : bool
         Copy files into the database instead of linking to them.
+    named : frozenset of str
+        Paths of which `counts` is to tell one by one what became of them.
     """
 
     def __init__(
-        self, database: LocalDatabase, store: InstanceStore, plan: TagPlan, control: JobControl, *, copy: bool
+        self,
+        database: LocalDatabase,
+        store: InstanceStore,
+        plan: TagPlan,
+        control: JobControl,
+        *,
+        copy: bool,
+        named: frozenset[str] = frozenset(),
     ) -> None:
         self._database = database
         self._store = store
@@ -87,6 +113,7 @@ class ImportRun:
         self._tags = database.tags_to_precache
         self._control = control
         self._copy = copy
+        self._named = named
         self._pending: list[_Pending] = []
         self.counts = _Counts()
 
@@ -155,11 +182,14 @@ class ImportRun:
         """Count a file that is not taken."""
         self.counts.done += 1
         self.counts.rejected.append(FileReason(path, reason))
+        if path in self._named:
+            self.counts.named.append(FileOutcome(path, "rejected", reason=reason))
 
-    def skip_unchanged(self, count: int) -> None:
+    def skip_unchanged(self, paths: Collection[str]) -> None:
         """Count files that are known and were not looked into."""
-        self.counts.done += count
-        self.counts.unchanged += count
+        self.counts.done += len(paths)
+        self.counts.unchanged += len(paths)
+        self.counts.named += [FileOutcome(path, "unchanged") for path in paths if path in self._named]
         self._tell()
 
     def _settle_link(self, file: ScannedFile, outcome: AddOutcome) -> bool:
@@ -235,6 +265,9 @@ class ImportRun:
             self.reject(path, outcome.reason)
             return
         counts.done += 1
+        if path in self._named:
+            uids = (outcome.SOPInstanceUID, outcome.SeriesInstanceUID)
+            counts.named.append(FileOutcome(path, outcome.status, *uids, outcome.path, outcome.reason))
         if outcome.status == "conflict":
             counts.conflicts.append(FileReason(path, outcome.reason))
         elif outcome.status == "unchanged":

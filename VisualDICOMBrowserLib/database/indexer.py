@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from VisualDICOMBrowserLib.database.header_plan import TagPlan, plan_for
-from VisualDICOMBrowserLib.database.index_run import FileReason, ImportRun
+from VisualDICOMBrowserLib.database.index_run import FileOutcome, FileReason, ImportRun
 from VisualDICOMBrowserLib.database.index_worker import answer_for, encode_line
 from VisualDICOMBrowserLib.database.index_workers import ScanPool
 from VisualDICOMBrowserLib.database.sources import Sources
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from VisualDICOMBrowserLib.database.local_database import LocalDatabase
     from VisualDICOMBrowserLib.database.storing import InstanceStore
 
-__all__ = ["FileReason", "ImportReport", "Indexer"]
+__all__ = ["FileOutcome", "FileReason", "ImportReport", "Indexer"]
 
 # Files in one list for a worker; an import of fewer than twice that starts no workers.
 _CHUNK = 128
@@ -43,6 +43,7 @@ class ImportReport:
     Every file is counted once: imported (a new instance, or one whose file had been lost), unchanged (known
     with the same content), rejected with a reason, or in conflict with the file that was there first.
     ``patients``, ``studies`` and ``series`` count new rows; ``series_uids`` are the series that got instances.
+    ``named`` says of each file that was named itself, not met in a folder, what became of it.
     """
 
     imported: int = 0
@@ -53,6 +54,7 @@ class ImportReport:
     studies: int = 0
     series: int = 0
     series_uids: tuple[str, ...] = ()
+    named: tuple[FileOutcome, ...] = ()
 
 
 class Indexer:
@@ -104,7 +106,9 @@ class Indexer:
         sources = Sources(
             paths, include_hidden=self._settings.flag("import/include_hidden"), excluded=self._database.folder
         )
-        run = ImportRun(self._database, self._store, plan, control, copy=copy)
+        # The names are those that `Sources` gives to files.
+        named = frozenset(os.path.abspath(path) for path in paths)  # noqa: PTH100
+        run = ImportRun(self._database, self._store, plan, control, copy=copy, named=named)
         try:
             with _counted(sources, run), self._store.tag_cache.held():
                 self._index(sources, run, plan, control)
@@ -121,6 +125,7 @@ class Indexer:
             studies=max(0, after.studies - before.studies),
             series=max(0, after.series - before.series),
             series_uids=tuple(counts.series),
+            named=tuple(counts.named),
         )
 
     def wait_for_tag_cache(self) -> None:
@@ -165,7 +170,7 @@ class Indexer:
             paths = [candidate.path for candidate in group if candidate.kind == "file"]
             unchanged = known.unchanged(paths) if known and paths else set()
             if unchanged:
-                run.skip_unchanged(len(unchanged))
+                run.skip_unchanged(unchanged)
             yield from (path for path in paths if path not in unchanged)
 
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -104,6 +104,17 @@ class OwnStore:
         text = json.dumps(value)
         with self._writing().transaction() as connection:
             connection.execute("INSERT OR REPLACE INTO Entries VALUES (?, ?, ?)", (section, key, text))
+
+    def put_many(self, section: str, values: Mapping[str, Any]) -> None:
+        """Keep several values of a section in one transaction."""
+        rows = [(section, key, json.dumps(value)) for key, value in values.items()]
+        with self._writing().transaction() as connection:
+            connection.executemany("INSERT OR REPLACE INTO Entries VALUES (?, ?, ?)", rows)
+
+    def clear(self, section: str) -> None:
+        """Forget all values of a section."""
+        with self._writing().transaction() as connection:
+            connection.execute("DELETE FROM Entries WHERE section = ?", (section,))
 
     def delete(self, section: str, key: str) -> None:
         """Forget the value under that key, if there is one."""

@@ -12,13 +12,12 @@ import os
 import sys
 from collections.abc import Iterable, Sequence
 from concurrent.futures import Executor
-from contextlib import ExitStack
 from pathlib import Path, PurePosixPath
 
-__all__ = ["flush_files", "flush_folders", "read_intent", "write_intent"]
+__all__ = ["flush_file", "flush_files", "flush_folders", "read_intent", "write_intent"]
 
 _ROOT = "dicom"
-_OPEN_AT_ONCE = 64
+_ROWS = 4
 
 
 def write_intent(path: Path, entries: Sequence[tuple[str, str]]) -> None:
@@ -41,16 +40,29 @@ def read_intent(path: Path) -> list[tuple[str, str]]:
     return [(part, stored) for part, stored in entries if _is_harmless(part, stored)]
 
 
+def flush_file(path: Path) -> None:
+    """Wait until the bytes of one file are on the disk."""
+    descriptor = os.open(path, os.O_RDWR | getattr(os, "O_BINARY", 0))
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
 def flush_files(paths: Sequence[Path], threads: Executor) -> None:
     """Wait until the bytes of all `paths` are on the disk.
 
     The system gathers what is waited for at the same time, so only the waiting is done in `threads`.
     """
-    for start in range(0, len(paths), _OPEN_AT_ONCE):
-        with ExitStack() as opened:
-            files = [opened.enter_context(path.open("rb+")) for path in paths[start : start + _OPEN_AT_ONCE]]
-            for _ in threads.map(os.fsync, [file.fileno() for file in files]):
-                pass
+    # A few long rows, for a thread per file costs those that receive meanwhile more than it saves.
+    rows = [paths[start::_ROWS] for start in range(min(_ROWS, len(paths)))]
+    for _ in threads.map(_flush_row, rows):
+        pass
+
+
+def _flush_row(paths: Sequence[Path]) -> None:
+    for path in paths:
+        flush_file(path)
 
 
 def flush_folders(folders: Iterable[Path]) -> None:

@@ -7,12 +7,13 @@ from __future__ import annotations
 
 from pathlib import Path
 
-__all__ = ["INCOMING", "INTENT_SUFFIX", "PART_SUFFIX", "SPOOL_SUFFIX", "incoming_folder"]
+__all__ = ["INCOMING", "INTENT_SUFFIX", "KEPT_SUFFIX", "PART_SUFFIX", "SPOOL_SUFFIX", "incoming_folder"]
 
 INCOMING = "visual-dicom-browser-incoming"
 """Folder in the database folder for files that are not yet whole or not yet indexed."""
 
 PART_SUFFIX = ".part"
+KEPT_SUFFIX = ".arrived"
 INTENT_SUFFIX = ".intent"
 SPOOL_SUFFIX = ".tags"
 

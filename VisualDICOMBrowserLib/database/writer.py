@@ -15,7 +15,7 @@ from typing import TypeVar
 
 from VisualDICOMBrowserLib.database.connection import WriteConnection
 from VisualDICOMBrowserLib.database.displayed_fields import RULES, RuleRegistry
-from VisualDICOMBrowserLib.database.emptied import settle_upwards
+from VisualDICOMBrowserLib.database.emptied import forget_instances, settle_patient, settle_upwards
 from VisualDICOMBrowserLib.database.filing import Filer, existing_instances
 from VisualDICOMBrowserLib.database.late_fields import InstanceToDisplay, LateFields
 from VisualDICOMBrowserLib.database.own_store import OwnStore
@@ -119,6 +119,25 @@ class DatabaseWriter:
 
         self._in_portions([file], self._pace, replace)
         return self._paths.absolute(former[0][0])
+
+    def replace_files(self, files: Sequence[ScannedFile]) -> list[AddOutcome]:
+        """Let instances be known by these files, in one transaction, whether they have rows or not.
+
+        For a forced retrieve: where nothing else of a series or study is left, its row is made anew too, so that it
+        says what the new files say. The patient's row stays while it has a study. The former files and the tag
+        cache are the caller's to settle. Outcomes are ``imported`` and ``rejected``; of the latter the former row
+        is gone.
+        """
+        with self._file.transaction() as connection:
+            emptied = forget_instances(connection, [file.SOPInstanceUID for file in files])
+            self._file.outdate()
+            self._make_cache_true(connection)
+            outcomes = self._filer.file(connection, files, self._rules)
+            for series, study, patient in emptied:
+                settle_upwards(connection, series, study)
+                settle_patient(connection, patient)
+            self._file.outdate()
+        return outcomes
 
     def add_cached_tags(self, rows: Iterable[TagRow]) -> None:
         """Write rows ``(SOPInstanceUID, tag, value)`` to the tag cache; see `TagCache.add`."""

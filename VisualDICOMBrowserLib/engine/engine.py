@@ -2,36 +2,39 @@
 
 A plain object that runs in the caller's process or behind the wire (``python -m VisualDICOMBrowserLib.engine``);
 callers use it through an `EngineClient` and cannot tell which they have. `Engine.handle` never waits for work:
-what takes time is a job. Safe from any thread.
+what takes time is a job. How its parts are made is in ``assembly``. Safe from any thread.
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from VisualDICOMBrowserLib.database.indexer import Indexer
-from VisualDICOMBrowserLib.database.local_database import LocalDatabase
-from VisualDICOMBrowserLib.database.storing import InstanceStore
+from VisualDICOMBrowserLib.database.remote_records import RemoteRecords
+from VisualDICOMBrowserLib.engine.assembly import opened_parts
 from VisualDICOMBrowserLib.engine.commands import Commands
-from VisualDICOMBrowserLib.engine.events import ContentChanges, EventHub
+from VisualDICOMBrowserLib.engine.desk import EngineDesk
+from VisualDICOMBrowserLib.engine.kind_ask import DiagnosisKind, WorklistKind
 from VisualDICOMBrowserLib.engine.kind_find import EchoKind, FindKind
 from VisualDICOMBrowserLib.engine.kind_import import ImportKind
 from VisualDICOMBrowserLib.engine.kind_local import RemoveKind, ThumbnailKind
 from VisualDICOMBrowserLib.engine.kind_retrieve import RetrieveKind
-from VisualDICOMBrowserLib.engine.parts import EngineParts
+from VisualDICOMBrowserLib.engine.kind_send import SendKind
+from VisualDICOMBrowserLib.engine.notifications import Notifications
+from VisualDICOMBrowserLib.engine.planning import ServerPlans
+from VisualDICOMBrowserLib.engine.prefetch import PrefetchKind
+from VisualDICOMBrowserLib.engine.schedule import Schedule
+from VisualDICOMBrowserLib.engine.search import Searches
 from VisualDICOMBrowserLib.engine.upkeep import Upkeep
+from VisualDICOMBrowserLib.engine.watching import Watches
 from VisualDICOMBrowserLib.errors import UsageError, VisualDICOMError
-from VisualDICOMBrowserLib.jobs.job import JobEvent, Priority
+from VisualDICOMBrowserLib.jobs.job import JobEvent, JobKind, JobRecord, Priority
 from VisualDICOMBrowserLib.jobs.journal import Journal
 from VisualDICOMBrowserLib.jobs.queue import JobQueue
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
-from VisualDICOMBrowserLib.servers.registry import ServerRegistry
-from VisualDICOMBrowserLib.settings import Settings
-from VisualDICOMBrowserLib.thumbnails.maker import ThumbnailMaker
+from VisualDICOMBrowserLib.jobs.retry import RetryByError
 
 __all__ = ["Engine"]
 
@@ -48,7 +51,8 @@ class Engine:
     folder : Path
         The database folder.
     resume : bool
-        Take up the jobs that an earlier engine left unfinished. One-shot commands leave them alone.
+        Take up the jobs that an earlier engine left unfinished, watch what is to be watched, and listen if the
+        settings say so. One-shot commands do none of that.
 
     Raises
     ------
@@ -59,16 +63,42 @@ class Engine:
     def __init__(self, folder: Path, *, resume: bool = True) -> None:
         self.folder = folder
         with ExitStack() as opened:
-            self.parts = _opened_parts(folder, opened, long_lived=resume)
+            self.parts, self._listening = opened_parts(folder, opened, long_lived=resume)
+            own = self.parts.database.own
+            searches = self._searches = Searches(
+                self.parts, self._submit_find, lambda job_id: self.queue.cancel(job_id)
+            )
+            opened.callback(searches.close)
+            notifications = Notifications(
+                self.parts.servers.list, self.parts.settings, own, self.parts.hub.publish, self.parts.secrets
+            )
+            opened.callback(notifications.close)
+            schedule = Schedule()
+            opened.callback(schedule.close)
+            self._watches = Watches(own, schedule, self._fetch_watched, self.parts.hub.publish)
+            self._remote = RemoteRecords(own.path, writable=not self.parts.database.read_only)
+            opened.callback(self._remote.close)
             self.queue = self._opened_queue(opened)
-            commands = self._commands = Commands(self.parts, self.queue)
+            self._desk = EngineDesk(
+                parts=self.parts,
+                queue=self.queue,
+                searches=searches,
+                plans=ServerPlans(self.parts.servers, schedule, self.queue),
+                watches=self._watches,
+                listening=self._listening,
+                notifications=notifications,
+                remote=self._remote,
+            )
+            self._commands = Commands(self._desk)
             if not self.parts.database.read_only:
                 self._recover()
                 opened.callback(Upkeep(self.parts.database, self.parts.changes.add_all).close)
-                self.queue.clear_finished(self.parts.settings.integer("jobs/history_days") * _DAY_S)
+                settings = self.parts.settings
+                self.queue.trim_history(
+                    settings.integer("jobs/history_days") * _DAY_S, settings.integer("jobs/history_count")
+                )
                 if resume:
-                    self.queue.resume_unfinished()
-            opened.callback(commands.close)
+                    self._take_up()
             self._opened = opened.pop_all()
 
     def handle(self, command: str, arguments: dict[str, Any]) -> Any:
@@ -96,20 +126,49 @@ class Engine:
         opened.callback(journal.close)
         queue = JobQueue(
             journal,
-            [
-                ImportKind(self.parts, self._after_new_series),
-                FindKind(self.parts),
-                EchoKind(self.parts),
-                RetrieveKind(self.parts, self._after_new_series),
-                ThumbnailKind(self.parts),
-                RemoveKind(self.parts),
-            ],
+            self._kinds(self._remote),
             max_concurrent=self.parts.settings.integer("jobs/max_concurrent"),
             listener=self._tell_job,
             server_limit=self._server_limit,
+            retry=RetryByError(self._longest_waiting),
         )
         opened.callback(queue.close)
         return queue
+
+    def _kinds(self, remote: RemoteRecords) -> list[JobKind]:
+        parts = self.parts
+        return [
+            ImportKind(parts, self._after_new_series),
+            FindKind(parts, self._searches.on_records, remote, parts.gates),
+            EchoKind(parts),
+            DiagnosisKind(parts),
+            WorklistKind(parts),
+            RetrieveKind(
+                parts,
+                self._after_new_series,
+                gates=parts.gates,
+                remote=remote,
+                after_forced=lambda series: self._make_pictures(series, force=True),
+            ),
+            SendKind(parts),
+            PrefetchKind(parts, self._fetch_ahead),
+            ThumbnailKind(parts),
+            RemoveKind(parts),
+        ]
+
+    def _take_up(self) -> None:
+        """Go on with what earlier engines left, and begin what the settings say."""
+        self.queue.resume_unfinished()
+        self._watches.resume()
+        self._desk.plans.refresh()
+        for name, begin in (("node/start", self._listening.start), ("", self._desk.notifications.start)):
+            if name and not self.parts.settings.flag(name):
+                continue
+            try:
+                begin()
+            except VisualDICOMError as error:
+                logger.warning("%s", error)
+                self.parts.hub.publish("engine_notice", level="warning", message=str(error))
 
     def _recover(self) -> None:
         report = self.parts.store.recover()
@@ -121,7 +180,11 @@ class Engine:
             )
 
     def _tell_job(self, event: JobEvent) -> None:
-        self.parts.hub.publish(event.name, job=event.job.as_dict(brief=True))
+        job = event.job.as_dict(brief=True)
+        self.parts.hub.publish(event.name, job=job)
+        self._searches.on_job(event)
+        if event.name == "job_finished":
+            self._watches.on_job(job)
 
     def _server_limit(self, server: str) -> int:
         try:
@@ -129,39 +192,40 @@ class Engine:
         except UsageError:  # removed meanwhile; its jobs say so when they start
             return 0
 
+    def _longest_waiting(self, job: JobRecord) -> float:
+        try:
+            return self.parts.servers.get(job.server).max_waiting_s
+        except UsageError:  # several servers, an address given by hand, or one that was removed
+            return float(self.parts.settings.integer("jobs/max_waiting_s"))
+
+    def _submit_find(self, kind: str, parameters: dict[str, Any], server: str) -> str:
+        return self.queue.submit(kind, parameters, server=server, priority=Priority.HIGH, label="Query")
+
+    def _cancel_find(self, job_id: str) -> bool:
+        return self.queue.cancel(job_id)
+
+    def _fetch_watched(self, study: str, server: str) -> str:
+        parameters = {"StudyInstanceUID": study}
+        return self.queue.submit("retrieve", parameters, server=server, label="Watched study", by_user=False)
+
+    def _fetch_ahead(self, server: str, study: str, series: str, instances: Sequence[str]) -> str:
+        parameters: dict[str, Any] = {"StudyInstanceUID": study}
+        if series:
+            parameters["SeriesInstanceUID"] = series
+        if instances:
+            parameters["SOPInstanceUIDs"] = list(instances)
+        return self.queue.submit(
+            "retrieve", parameters, server=server, priority=Priority.LOW, label="Fetched ahead", by_user=False
+        )
+
     def _after_new_series(self, series: list[str]) -> None:
+        self._make_pictures(series, force=False)
+
+    def _make_pictures(self, series: list[str], *, force: bool) -> None:
         if not self.parts.settings.flag("thumbnails/automatic"):
             return
+        parameters: dict[str, Any] = {"series": series, **({"force": True} if force else {})}
         try:
-            self.queue.submit("thumbnail", {"series": series}, priority=Priority.LOW, label="Pictures")
+            self.queue.submit("thumbnail", parameters, priority=Priority.LOW, label="Pictures", by_user=False)
         except VisualDICOMError as error:  # the job that asks has done its own work, also while the engine closes
             logger.info("Pictures of new series are made when they are asked for: %s", error)
-
-
-def _opened_parts(folder: Path, opened: ExitStack, *, long_lived: bool) -> EngineParts:
-    """The parts of an engine; `opened` closes them, the last first, also when a later one cannot be made."""
-    hub = EventHub()
-    database = LocalDatabase.open(folder)
-    opened.callback(database.close)
-    database.add_tags(database.own.get("engine", "precached_tags") or ())
-    settings = Settings(database.own.items("settings"))
-    store = InstanceStore(database)
-    opened.callback(store.close)
-    changes = ContentChanges(hub)
-    opened.callback(changes.close)
-    indexer = Indexer(database, store, settings)
-    opened.callback(indexer.close)
-    pool = BulkPool(settings.integer("retrieve/workers"))
-    opened.callback(pool.close)
-    return EngineParts(
-        database=database,
-        store=store,
-        indexer=indexer,
-        thumbnails=ThumbnailMaker(database, settings),
-        servers=ServerRegistry(database.own),
-        settings=settings,
-        pool=pool,
-        hub=hub,
-        changes=changes,
-        long_lived=long_lived,
-    )

@@ -1,14 +1,28 @@
-"""The job kinds that only ask a server: ``find`` (C-FIND) and ``echo`` (C-ECHO)."""
+"""The job kinds that only ask a server: ``find`` and ``echo``.
+
+A person waits for the answer, so that a failure is told at once and not tried again.
+"""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Callable
+from contextlib import ExitStack
 from typing import Any
 
+from VisualDICOMBrowserLib.database.remote_records import RemoteRecords
+from VisualDICOMBrowserLib.engine.gates import ServerGates
 from VisualDICOMBrowserLib.engine.parts import EngineParts
+from VisualDICOMBrowserLib.errors import VisualDICOMError
 from VisualDICOMBrowserLib.jobs.job import JobRecord
 from VisualDICOMBrowserLib.model import AnyRecord, JobControl, Level, Query
 
-__all__ = ["EchoKind", "FindKind", "query_from"]
+__all__ = ["EchoKind", "FindKind", "OnFound", "query_from"]
+
+OnFound = Callable[[str, str, list[AnyRecord]], None]
+"""Called with job, server and records while they come."""
+
+logger = logging.getLogger(__name__)
 
 
 def query_from(fields: dict[str, Any]) -> Query:
@@ -24,14 +38,34 @@ class FindKind:
 
     Parameters of the job: ``query`` (fields of `Query`). Result: ``count``, ``limit_reached``, ``warnings``;
     the records themselves are kept in memory by job (`FoundRecords`).
+
+    Parameters
+    ----------
+    parts : EngineParts
+    on_records : callable, optional
+        Hears of answers while they come (`Searches.on_records`).
+    remote : RemoteRecords, optional
+        Keeps in mind what the server has.
+    gates : ServerGates, optional
+        Limits what goes on at each server.
     """
 
     name = "find"
     limit = 0
     resumable = False
+    retries = False
 
-    def __init__(self, parts: EngineParts) -> None:
+    def __init__(
+        self,
+        parts: EngineParts,
+        on_records: OnFound | None = None,
+        remote: RemoteRecords | None = None,
+        gates: ServerGates | None = None,
+    ) -> None:
         self._parts = parts
+        self._on_records = on_records
+        self._remote = remote
+        self._gates = gates
 
     def identity(self, parameters: dict[str, Any]) -> str:
         """The same question is the same job."""
@@ -48,22 +82,27 @@ class FindKind:
         def tell(records: list[AnyRecord]) -> None:
             nonlocal count
             count += len(records)
-            plain = self._parts.found.add(job.job_id, records)
-            self._parts.hub.publish(
-                "find_records",
-                job_id=job.job_id,
-                server=job.server,
-                level=query.level.value,
-                records=plain,
-            )
+            self._tell(job, query.level, records)
             control.progress(count)
 
-        driver = self._parts.driver(job.server)
-        try:
+        with ExitStack() as stack:
+            if self._gates is not None:
+                stack.enter_context(self._gates.hold(job.server, control))
+            driver = self._parts.driver(job.server)
+            stack.callback(driver.close)
             answer = driver.find(query, control, tell)
-        finally:
-            driver.close()
         return {"count": count, "limit_reached": answer.limit_reached, "warnings": list(answer.warnings)}
+
+    def _tell(self, job: JobRecord, level: Level, records: list[AnyRecord]) -> None:
+        plain = self._parts.found.add(job.job_id, records)
+        self._parts.hub.publish("find_records", job_id=job.job_id, server=job.server, level=level.value, records=plain)
+        if self._on_records is not None:
+            self._on_records(job.job_id, job.server, records)
+        if self._remote is not None:
+            try:
+                self._remote.seen(job.server, records)
+            except VisualDICOMError as fault:  # a memory that fails is no reason to hide the answer
+                logger.warning("What %s answered could not be remembered: %s", job.server, fault)
 
 
 class EchoKind:
@@ -72,6 +111,7 @@ class EchoKind:
     name = "echo"
     limit = 0
     resumable = False
+    retries = False
 
     def __init__(self, parts: EngineParts) -> None:
         self._parts = parts

@@ -15,11 +15,15 @@ from VisualDICOMBrowserLib.database.indexer import Indexer
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.storing import InstanceStore
 from VisualDICOMBrowserLib.engine.events import ContentChanges, EventHub
+from VisualDICOMBrowserLib.engine.gates import ServerGates
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.model import AnyRecord, record_as_dict
+from VisualDICOMBrowserLib.servers.arrivals import Arrivals
 from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
-from VisualDICOMBrowserLib.servers.driver import ServerDriver, driver_for
+from VisualDICOMBrowserLib.servers.config import ServerConfig
+from VisualDICOMBrowserLib.servers.driver import DriverServices, ServerDriver, driver_for
 from VisualDICOMBrowserLib.servers.registry import ServerRegistry
+from VisualDICOMBrowserLib.servers.secrets import SecretStore
 from VisualDICOMBrowserLib.settings import Settings
 from VisualDICOMBrowserLib.thumbnails.maker import ThumbnailMaker
 
@@ -66,7 +70,7 @@ class FoundRecords:
 
 @dataclass(slots=True)
 class EngineParts:
-    """The database, its helpers, the servers and the event hub of one engine.
+    """The database, its helpers, the servers with their secrets, and the event hub of one engine.
 
     ``long_lived`` is False for the engine of a one-shot command, which prepares nothing for later.
     """
@@ -77,6 +81,10 @@ class EngineParts:
     thumbnails: ThumbnailMaker
     servers: ServerRegistry
     settings: Settings
+    secrets: SecretStore
+    services: DriverServices
+    arrivals: Arrivals
+    gates: ServerGates
     pool: BulkPool
     hub: EventHub
     changes: ContentChanges
@@ -91,4 +99,8 @@ class EngineParts:
         UsageError
             There is no such server.
         """
-        return driver_for(self.servers.get(server), self.settings, self.pool)
+        return self.driver_of(self.servers.get(server))
+
+    def driver_of(self, config: ServerConfig) -> ServerDriver:
+        """Driver for a server with these settings."""
+        return driver_for(config, self.settings, self.pool, self.services)

@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 from VisualDICOMBrowserLib.engine.client import EngineClient
-from VisualDICOMBrowserLib.errors import EngineError, JobCancelled, error_from_dict
-from VisualDICOMBrowserLib.model import AnyRecord, Level, record_from_dict
+from VisualDICOMBrowserLib.errors import EngineError, JobCancelled, VisualDICOMError, error_from_dict
+from VisualDICOMBrowserLib.model import AnyRecord, InstanceRecord, Level, WorklistItem, record_from_dict
 
 __all__ = ["Session"]
 
@@ -97,6 +97,8 @@ class Session:
     def _wait_ended(self, job_id: str, deadline: float | None) -> Job:
         job: Job = self.client.request("job", job_id=job_id)
         while job.get("finished") is None:
+            if job["state"] == "paused":
+                raise _paused(job)
             remaining = _LOOK_AGAIN_S if deadline is None else min(_LOOK_AGAIN_S, deadline - time.monotonic())
             if remaining <= 0:
                 message = f"The job {job_id} has not ended in the time given."
@@ -129,20 +131,95 @@ class Session:
         found = self.client.request("find_results", job_id=job_id)
         return [record_from_dict(level, fields) for fields in found]
 
+    def search(
+        self,
+        level: Level | str = Level.STUDY,
+        *,
+        servers: Sequence[str] | None = None,
+        timeout: float | None = None,
+        **filters: Any,
+    ) -> dict[str, Any]:
+        """Ask the local database and many servers at once (left out: all enabled ones), and wait for all of them.
+
+        Returns ``records``, each with its ``sources``, and ``servers`` with what became of each: state, count,
+        limit_reached, warnings, error.
+        """
+        ended = threading.Event()
+        names: list[str] = []
+
+        def hear(event: dict[str, Any]) -> None:
+            if event.get("event") == "search_finished" and event["search_id"] in names:
+                ended.set()
+
+        stop = self.client.subscribe(hear)
+        try:
+            asked = None if servers is None else list(servers)
+            names.append(self.client.request("search", level=Level(level).value, servers=asked, **filters))
+            deadline = None if timeout is None else time.monotonic() + timeout
+            while not (result := self.client.request("search_result", search_id=names[0]))["finished"]:
+                remaining = _LOOK_AGAIN_S if deadline is None else min(_LOOK_AGAIN_S, deadline - time.monotonic())
+                if remaining <= 0:
+                    self.client.request("cancel_search", search_id=names[0])
+                    message = "The search has not ended in the time given."
+                    raise EngineError(message, code="job_timeout", next_step="Ask fewer servers, or wait longer.")
+                ended.wait(remaining)
+        finally:
+            stop()
+        return dict(result)
+
     def retrieve(
         self,
         server: str,
         StudyInstanceUID: str,
         SeriesInstanceUID: str = "",
         *,
+        servers: Sequence[str] | None = None,
+        force: bool = False,
         timeout: float | None = None,
         on_progress: Callable[[Job], None] | None = None,
     ) -> dict[str, Any]:
-        """Fetch a study or series and return the result: counts, bytes, seconds and failures."""
+        """Fetch a study or series and return the result: counts, bytes, seconds and failures.
+
+        An empty `server` fetches from `servers`, or from wherever it is; `force` fetches again what is here.
+        """
         job_id = self.client.request(
-            "retrieve", server=server, StudyInstanceUID=StudyInstanceUID, SeriesInstanceUID=SeriesInstanceUID
+            "retrieve",
+            server=server,
+            servers=None if servers is None else list(servers),
+            StudyInstanceUID=StudyInstanceUID,
+            SeriesInstanceUID=SeriesInstanceUID,
+            force=force,
         )
         return dict(self.wait(job_id, timeout, on_progress)["result"])
+
+    def send(
+        self,
+        records: Sequence[AnyRecord],
+        servers: Sequence[str] = (),
+        *,
+        address: dict[str, Any] | None = None,
+        timeout: float | None = None,
+        on_progress: Callable[[Job], None] | None = None,
+    ) -> list[dict[str, Any]]:
+        """Send records of the local database; the result for each receiver, `address` last.
+
+        `address` is given by hand: ``called_ae_title``, ``host`` and ``port``, or ``url``.
+        """
+        jobs = []
+        for level, uids in _by_level(records).items():
+            jobs += self.client.request(
+                "send", level=level, uids=uids, servers=list(servers), address=address, label=""
+            )
+        return [dict(self.wait(job_id, timeout, on_progress)["result"]) for job_id in jobs]
+
+    def worklist(self, server: str, *, timeout: float | None = None, **fields: Any) -> list[WorklistItem]:
+        """Scheduled procedure steps of a server's worklist; `fields` are those of `WorklistQuery`."""
+        job_id = self.client.request("worklist", server=server, **fields)
+        return [WorklistItem(**item) for item in self.wait(job_id, timeout)["result"]["items"]]
+
+    def test_server(self, server: str, *, timeout: float | None = None) -> dict[str, Any]:
+        """Diagnosis of a server: ``ok``, ``steps``, ``advice``, and ``request`` for its administrator."""
+        return dict(self.wait(self.client.request("test_server", name=server), timeout)["result"])
 
     def make_thumbnails(
         self, series: Sequence[str], *, force: bool = False, timeout: float | None = None
@@ -158,6 +235,9 @@ class Session:
         return dict(self.wait(job_id, timeout)["result"])
 
     def _on_event(self, event: dict[str, Any]) -> None:
+        if event.get("event") == "job_changed":  # also of one that is tried again after its end
+            with self._condition:
+                self._finished.pop(event["job"]["job_id"], None)
         if event.get("event") == "job_finished":
             with self._condition:
                 self._finished[event["job"]["job_id"]] = event["job"]
@@ -174,6 +254,26 @@ def _address(record: AnyRecord) -> dict[str, Any]:
     if series:
         return {"level": "SERIES", "uid": series}
     return {"level": "STUDY", "uid": getattr(record, "StudyInstanceUID", "")}
+
+
+def _paused(job: Job) -> VisualDICOMError:
+    """Why nobody should wait for a paused job."""
+    if job.get("error"):
+        return error_from_dict(job["error"])
+    message = f"The job {job['job_id']} is paused."
+    return EngineError(message, code="job_paused", subject=job["job_id"], next_step="Resume it to go on.")
+
+
+def _by_level(records: Sequence[AnyRecord]) -> dict[str, list[str | int]]:
+    """What identifies the records, by their level."""
+    found: dict[str, list[str | int]] = {}
+    for record in records:
+        if isinstance(record, InstanceRecord):
+            found.setdefault("IMAGE", []).append(record.SOPInstanceUID)
+        else:
+            address = _address(record)
+            found.setdefault(address["level"], []).append(address["uid"])
+    return found
 
 
 def _progress_filter(job_id: str, on_progress: Callable[[Job], None]) -> Callable[[dict[str, Any]], None]:

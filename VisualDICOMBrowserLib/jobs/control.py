@@ -31,10 +31,11 @@ class ProgressReceiver(Protocol):
 
 
 class QueueJobControl:
-    """Meets `model.JobControl` for one start of job `job_id`."""
+    """Meets `model.JobControl` for one start of job `job_id`; the queue keeps ``priority`` up to date."""
 
-    def __init__(self, job_id: str, receiver: ProgressReceiver) -> None:
+    def __init__(self, job_id: str, receiver: ProgressReceiver, priority: int = 10) -> None:
         self.job_id = job_id
+        self.priority = priority
         self._receiver = receiver
         self._lock = threading.Lock()
         self._stop = False
@@ -42,7 +43,7 @@ class QueueJobControl:
 
     @property
     def cancel_requested(self) -> bool:
-        """True once the job shall end: the user cancelled it or the queue closes."""
+        """True once the job shall end: the user cancelled or paused it, or the queue closes."""
         return self._stop
 
     def raise_if_cancelled(self) -> None:

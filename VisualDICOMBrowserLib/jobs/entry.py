@@ -5,40 +5,65 @@ Bookkeeping without threads or files; the queue's lock guards it.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from VisualDICOMBrowserLib.jobs.control import QueueJobControl
 from VisualDICOMBrowserLib.jobs.job import JobRecord
+from VisualDICOMBrowserLib.jobs.journal import JournalEntry
 from VisualDICOMBrowserLib.jobs.limits import Limits, ReadyJobs
 from VisualDICOMBrowserLib.jobs.states import JobState
+from VisualDICOMBrowserLib.jobs.waiting import WaitingJobs
 
 __all__ = ["JobEntry", "JobTable"]
 
 
 @dataclass(slots=True, eq=False)
 class JobEntry:
-    """A job's current record, its place in the order of submission, and its control while it runs."""
+    """A job's current record, its place in the order of submission, and its control while it runs.
+
+    ``failed_at`` is the steady time (not Unix time) from which a run of failures is counted on.
+    """
 
     number: int
     identity: str
     record: JobRecord
     control: QueueJobControl | None = None
+    failed_at: float = 0.0
+
+    @classmethod
+    def of(cls, stored: JournalEntry) -> JobEntry:
+        """Entry of a job as the journal has it."""
+        return cls(stored.number, stored.identity, stored.record)
 
     @property
     def job_class(self) -> tuple[str, str]:
         """What limits count by: kind and server."""
         return self.record.kind, self.record.server
 
+    @property
+    def told_to_end(self) -> bool:
+        """Whether the user cancelled or paused the job while it ran."""
+        return self.record.cancel_requested or self.record.pause_requested
+
 
 class JobTable:
-    """Unfinished jobs of one queue."""
+    """Unfinished jobs of one queue.
 
-    def __init__(self, limits: Limits) -> None:
+    Parameters
+    ----------
+    limits : Limits
+        How many jobs may run at once.
+    clock, steady : Callable[[], float]
+        Unix time, which may jump, and seconds that only ever grow.
+    """
+
+    def __init__(self, limits: Limits, clock: Callable[[], float], steady: Callable[[], float]) -> None:
         self._limits = limits
         self._ready = ReadyJobs()
         self._entries: dict[str, JobEntry] = {}
         self._identities: dict[str, JobEntry] = {}
-        self._waiting: dict[str, JobEntry] = {}
+        self._waiting = WaitingJobs(clock, steady)
 
     def add(self, entry: JobEntry) -> None:
         """Hold a job; identical requests join it from now on."""
@@ -50,7 +75,7 @@ class JobTable:
         """Let go of a job that has ended."""
         self.release_identity(entry)
         self._ready.discard(entry.record.job_id)
-        self._waiting.pop(entry.record.job_id, None)
+        self._waiting.discard(entry.record.job_id)
         self._entries.pop(entry.record.job_id, None)
 
     def release_identity(self, entry: JobEntry) -> None:
@@ -64,11 +89,11 @@ class JobTable:
         if not self.holds(entry):
             return
         self._ready.discard(record.job_id)
-        self._waiting.pop(record.job_id, None)
+        self._waiting.discard(record.job_id)
         if record.state is JobState.QUEUED:
             self._ready.add(record.job_id, entry.job_class, record.priority, entry.number)
         elif record.state is JobState.WAITING:
-            self._waiting[record.job_id] = entry
+            self._waiting.add(record)
 
     def get(self, job_id: str) -> JobEntry | None:
         """The job of that id, None if it is not held."""
@@ -102,14 +127,22 @@ class JobTable:
         entry = self._entries.get(control.job_id)
         return entry if entry is not None and entry.control is control else None
 
+    def entries(self) -> list[JobEntry]:
+        """All jobs, in no order."""
+        return list(self._entries.values())
+
     def controls(self) -> list[QueueJobControl]:
         """Controls of all running jobs."""
         return [entry.control for entry in self._entries.values() if entry.control is not None]
 
-    def due(self, now: float) -> list[JobEntry]:
-        """Waiting jobs whose next try has come."""
-        return [entry for entry in self._waiting.values() if (entry.record.next_try or 0.0) <= now]
+    def take_due(self) -> list[JobEntry]:
+        """Waiting jobs whose next try has come; they are not given out again before they are placed."""
+        return [self._entries[job_id] for job_id in self._waiting.take_due()]
 
-    def next_try(self) -> float | None:
-        """When the first waiting job is tried again, None if none waits."""
-        return min((entry.record.next_try or 0.0 for entry in self._waiting.values()), default=None)
+    def next_try_in_s(self) -> float | None:
+        """Seconds until the first waiting job is tried again, None if none waits."""
+        return self._waiting.remaining_s()
+
+    def moved_tries(self) -> list[tuple[JobEntry, float]]:
+        """Waiting jobs whose next try has another Unix time since the wall clock jumped, with that time."""
+        return [(self._entries[job_id], at) for job_id, at in self._waiting.moved().items()]

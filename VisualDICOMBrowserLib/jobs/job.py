@@ -6,7 +6,8 @@ Records are frozen; the queue replaces them. Standard library only, any thread.
 from __future__ import annotations
 
 import time
-from dataclasses import dataclass, field, fields
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field, fields
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -15,7 +16,10 @@ from VisualDICOMBrowserLib.jobs.states import JobState
 from VisualDICOMBrowserLib.model import JobControl
 
 __all__ = [
+    "LOG_FIRST",
+    "LOG_LAST",
     "LOG_LIMIT",
+    "FailureRun",
     "JobAttempt",
     "JobEvent",
     "JobKind",
@@ -23,11 +27,15 @@ __all__ = [
     "NoRetry",
     "Priority",
     "RetryPolicy",
+    "bounded_log",
     "log_line",
 ]
 
-LOG_LIMIT = 200
-"""Lines of a job's log that are kept; the first ones tell most, so later ones are dropped."""
+LOG_FIRST, LOG_LAST = 100, 100
+"""Lines kept from the beginning and from the end of a job's log; those between tell least and are dropped."""
+
+LOG_LIMIT = LOG_FIRST + LOG_LAST
+"""Most lines of a job's log."""
 
 
 class Priority(IntEnum):
@@ -44,12 +52,30 @@ class Priority(IntEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class FailureRun:
+    """Failures of a job between which it made no progress.
+
+    ``since`` is the Unix time of the first of ``count``; ``lasted_s`` counts the seconds since then in which an
+    engine was at work. ``reached`` tells how far the job was at the last one (a greater number is further), and
+    ``wait_s`` how long it then waits for its next try.
+    """
+
+    count: int = 1
+    since: float = 0.0
+    lasted_s: float = 0.0
+    reached: int = 0
+    wait_s: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class JobRecord:
     """One job as it stands.
 
     Times are Unix seconds; ``next_try`` is set in the state waiting. ``merged`` counts identical requests
-    that this job answers besides the first. ``result`` is what the kind returned, ``error`` the fields of
-    `VisualDICOMError.as_dict`; ``attempts`` counts starts, those ended by a restart included.
+    that this job answers besides the first. ``result`` is what the kind returned, or what was done when it failed;
+    ``error`` the fields of `VisualDICOMError.as_dict` of what made it fail, wait or pause; ``attempts`` counts
+    starts, those ended by a restart included. ``cancel_requested`` and ``pause_requested`` mark a running job that
+    was told to end.
     """
 
     job_id: str
@@ -70,22 +96,31 @@ class JobRecord:
     next_try: float | None = None
     result: dict[str, Any] | None = None
     error: dict[str, Any] | None = None
+    failing: FailureRun | None = None
     cancel_requested: bool = False
+    pause_requested: bool = False
     log: tuple[str, ...] = ()
 
     def as_dict(self, *, brief: bool = False) -> dict[str, Any]:
-        """Fields as plain values, for the wire and for ``--json``; `brief` leaves out parameters and log.
+        """Fields as plain values, for the wire and for ``--json``.
 
-        Events are to be brief: an import of many files has a long list of them among its parameters.
+        `brief` leaves out parameters, log, and the result of a job that goes on. Events are to be brief: an import
+        of many files has a long list of them among its parameters, a retrieve that waits one of what is missing.
         """
         left_out = ("parameters", "log") if brief else ()
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
-        return {**values, "priority": int(self.priority), "state": self.state.value}
+        if brief and not self.state.finished:
+            values["result"] = None
+        failing = None if self.failing is None else asdict(self.failing)
+        return {**values, "priority": int(self.priority), "state": self.state.value, "failing": failing}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class JobAttempt:
-    """One start of a job. ``outcome`` is a final state, ``waiting``, ``interrupted``, or empty while it runs."""
+    """One start of a job.
+
+    ``outcome`` is a final state, ``waiting``, ``paused``, ``interrupted``, or empty while it runs.
+    """
 
     job_id: str
     number: int
@@ -97,14 +132,18 @@ class JobAttempt:
 
 @dataclass(frozen=True, slots=True)
 class JobEvent:
-    """News of one job: ``job_changed`` or, once and last, ``job_finished``."""
+    """News of one job: ``job_changed`` or ``job_finished``, the last one unless the job is tried again by hand."""
 
     name: str
     job: JobRecord
 
 
 class JobKind(Protocol):
-    """One sort of work. A kind that cannot go on after a restart also says ``resumable = False``."""
+    """One sort of work.
+
+    A kind that cannot go on after a restart also says ``resumable = False``; one whose user waits and hears of a
+    failure at once says ``retries = False``, and its jobs never wait for another try.
+    """
 
     @property
     def name(self) -> str:
@@ -112,8 +151,8 @@ class JobKind(Protocol):
         ...
 
     @property
-    def limit(self) -> int:
-        """How many jobs of this kind may run at once, 0 for any number."""
+    def limit(self) -> int | Callable[[], int]:
+        """How many jobs of this kind may run at once, 0 for any number; a callable is asked anew each time."""
         ...
 
     def run(self, job: JobRecord, control: JobControl) -> dict[str, Any]:
@@ -126,6 +165,8 @@ class JobKind(Protocol):
         ------
         JobCancelled
             `control` said so.
+        UnfinishedWork
+            The work failed after a part of it was done.
         VisualDICOMError
             The work failed.
         """
@@ -140,7 +181,10 @@ class RetryPolicy(Protocol):
     """Whether and when a failed job is tried again."""
 
     def next_try(self, job: JobRecord, error: VisualDICOMError, now: float) -> float | None:
-        """Unix time of the next try, None to let the job fail. Must not block."""
+        """Unix time of the next try, None to let the job fail; ``job.failing`` counts this failure already.
+
+        Called with the queue's lock held: must not block and must not call the queue.
+        """
         ...
 
 
@@ -155,3 +199,10 @@ class NoRetry:
 def log_line(at: float, message: str) -> str:
     """A sentence of the log with its local time of day."""
     return f"{time.strftime('%H:%M:%S', time.localtime(at))} {message}"
+
+
+def bounded_log(log: tuple[str, ...], line: str) -> tuple[str, ...]:
+    """`log` with one more line, without the oldest of its end if it would be too long."""
+    if len(log) >= LOG_LIMIT:
+        log = log[:LOG_FIRST] + log[LOG_FIRST + 1 :]
+    return (*log, line)

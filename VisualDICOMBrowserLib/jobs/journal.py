@@ -5,8 +5,9 @@ start is written before the work begins and closed with its outcome, so a start 
 end of the program cut off. Does not live here: any decision (``queue``).
 
 Safe from any thread (one connection, one lock). In WAL mode with ``synchronous=NORMAL`` every commit outlives
-the end of the process; after a loss of power the newest commits may be missing, which repeats work but never
-loses files, because they are flushed and renamed before the outcome is written here.
+the end of the process; after a loss of power the newest commits may be missing. That repeats work, or forgets that a
+job was asked for, paused or cancelled a moment before, but never loses files, because they are flushed and renamed
+before the outcome is written here.
 """
 
 from __future__ import annotations
@@ -15,14 +16,15 @@ import hashlib
 import json
 import sqlite3
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, fields, replace
+from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from VisualDICOMBrowserLib.errors import JournalError
-from VisualDICOMBrowserLib.jobs.job import LOG_LIMIT, JobAttempt, JobRecord, log_line
+from VisualDICOMBrowserLib.jobs.actions import Change
+from VisualDICOMBrowserLib.jobs.job import LOG_FIRST, LOG_LIMIT, FailureRun, JobAttempt, JobRecord, log_line
 from VisualDICOMBrowserLib.jobs.states import JobState
 
 __all__ = ["Journal", "JournalEntry", "identity_digest"]
@@ -58,7 +60,13 @@ CREATE TABLE IF NOT EXISTS JobJournal (version INTEGER NOT NULL);
 INSERT INTO JobJournal SELECT 1 WHERE NOT EXISTS (SELECT 1 FROM JobJournal);
 """
 _COLUMNS = "number, job_id, identity, parameters, record"
+_SHORTEN_LOG = f"""
+DELETE FROM JobLog WHERE number IN (
+    SELECT number FROM JobLog WHERE job_id = :job_id ORDER BY number
+    LIMIT max(0, (SELECT count(*) FROM JobLog WHERE job_id = :job_id) - {LOG_LIMIT}) OFFSET {LOG_FIRST}
+)"""
 _STORED = frozenset(field.name for field in fields(JobRecord)) - {"job_id", "parameters", "log"}
+_FAILING = frozenset(field.name for field in fields(FailureRun))
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,46 +142,52 @@ class Journal:
         with self._writing() as connection:
             _update(connection, record)
 
-    def record_cancel_request(self, record: JobRecord) -> JobRecord:
-        """Store that the user wants this job to end, before anything is interrupted."""
-        asked = replace(record, cancel_requested=True)
-        self.save(asked)
-        return asked
+    def save_all(self, changes: Iterable[Change], at: float) -> None:
+        """Store what a person asked of jobs, their logs and the ends of starts included: all of it or nothing."""
+        with self._writing() as connection:
+            for change in changes:
+                _update(connection, change.record)
+                if change.outcome:
+                    _end_attempt(connection, change.record, change.outcome, at, None)
+                if change.message:
+                    _add_log(connection, change.record.job_id, at, change.message)
 
     def start_attempt(self, record: JobRecord, started: float) -> None:
-        """Store a claimed job together with its new start, number ``record.attempts``."""
+        """Store a claimed job together with its new start, number ``record.attempts``.
+
+        An earlier start whose end could not be stored when it came is closed as interrupted.
+        """
         with self._writing() as connection:
             _update(connection, record)
+            connection.execute(
+                "UPDATE JobAttempts SET finished = ?, outcome = 'interrupted' WHERE job_id = ? AND outcome = ''",
+                (started, record.job_id),
+            )
             connection.execute(
                 "INSERT INTO JobAttempts (job_id, number, started) VALUES (?, ?, ?)",
                 (record.job_id, record.attempts, started),
             )
 
     def end_attempt(self, record: JobRecord, outcome: str, at: float, error: dict[str, Any] | None = None) -> None:
-        """Store a job together with the outcome of its current start."""
+        """Store a job together with the outcome of its current start, unless that has ended before."""
         with self._writing() as connection:
             _update(connection, record)
-            connection.execute(
-                "UPDATE JobAttempts SET finished = ?, outcome = ?, error = ? WHERE job_id = ? AND number = ?",
-                (at, outcome, _dumps(error), record.job_id, record.attempts),
-            )
+            _end_attempt(connection, record, outcome, at, error)
 
     def add_log(self, job_id: str, at: float, message: str) -> None:
-        """Store one sentence of a job's log."""
+        """Store one sentence of a job's log, and forget the oldest of its end if there are too many."""
         with self._writing() as connection:
-            connection.execute(
-                "INSERT INTO JobLog (job_id, time, message) VALUES (?, ?, ?)",
-                (job_id, at, json.dumps(message)),
-            )
+            _add_log(connection, job_id, at, message)
 
     def get(self, job_id: str) -> JournalEntry | None:
         """One job with its log, None if it is not here."""
         found = self._select("WHERE job_id = ?", job_id)
         return found[0] if found else None
 
-    def jobs(self) -> list[JournalEntry]:
-        """All jobs with their logs, oldest first."""
-        return self._select("")
+    def jobs(self, states: Collection[JobState] | None = None) -> list[JournalEntry]:
+        """All jobs (in these states, if they are given) without their logs, oldest first."""
+        found = self._select("", with_logs=False)
+        return found if states is None else [entry for entry in found if entry.record.state in states]
 
     def unfinished(self, identity: str | None = None) -> list[JournalEntry]:
         """Jobs that have not ended, oldest first; of one identity only, if it is given."""
@@ -204,10 +218,16 @@ class Journal:
         """Forget jobs that have ended (before Unix time `before`, if given); returns how many."""
         with self._writing() as connection:
             latest = float("inf") if before is None else before
-            count = connection.execute("DELETE FROM Jobs WHERE finished < ?", (latest,)).rowcount
-            for table in ("JobAttempts", "JobLog"):
-                connection.execute(f"DELETE FROM {table} WHERE job_id NOT IN (SELECT job_id FROM Jobs)")
-        return count
+            return _forget(connection, "finished < ?", latest)
+
+    def trim_history(self, before: float | None, most: int | None) -> int:
+        """Forget jobs that ended before Unix time `before`, and all but the `most` that ended last; how many."""
+        with self._writing() as connection:
+            count = 0 if before is None else _forget(connection, "finished < ?", before)
+            if most is not None:
+                ended = "SELECT number FROM Jobs WHERE finished IS NOT NULL ORDER BY finished DESC, number DESC"
+                count += _forget(connection, f"number IN ({ended} LIMIT -1 OFFSET ?)", most)
+            return count
 
     def close(self) -> None:
         """Close the file; idempotent."""
@@ -216,21 +236,23 @@ class Journal:
                 self._connection.close()
                 self._connection = None
 
-    def _select(self, condition: str, *values: str) -> list[JournalEntry]:
+    def _select(self, condition: str, *values: str, with_logs: bool = True) -> list[JournalEntry]:
         with self._using() as connection:
             rows = connection.execute(f"SELECT {_COLUMNS} FROM Jobs {condition} ORDER BY number", values).fetchall()
-            return [
-                JournalEntry(number, identity, _record(job_id, parameters, record, self._log(job_id)))
-                for number, job_id, identity, parameters, record in rows
-            ]
-
-    def _log(self, job_id: str) -> tuple[str, ...]:
-        with self._using() as connection:
-            rows = connection.execute(
-                "SELECT time, message FROM JobLog WHERE job_id = ? ORDER BY number LIMIT ?",
-                (job_id, LOG_LIMIT),
-            )
-            return tuple(log_line(at, json.loads(message)) for at, message in rows)
+            lines: list[tuple[str, float, str]] = []
+            if with_logs and rows:
+                lines = connection.execute(
+                    "SELECT job_id, time, message FROM JobLog"
+                    f" WHERE job_id IN (SELECT job_id FROM Jobs {condition}) ORDER BY number",
+                    values,
+                ).fetchall()
+        logs: dict[str, list[str]] = {}
+        for job_id, at, message in lines:
+            logs.setdefault(job_id, []).append(log_line(at, json.loads(message)))
+        return [
+            JournalEntry(number, identity, _record(job_id, parameters, record, tuple(logs.get(job_id, ()))))
+            for number, job_id, identity, parameters, record in rows
+        ]
 
     @contextmanager
     def _using(self) -> Iterator[sqlite3.Connection]:
@@ -262,17 +284,38 @@ class Journal:
 
 
 def _update(connection: sqlite3.Connection, record: JobRecord) -> None:
-    stored = json.dumps({name: getattr(record, name) for name in _STORED})
+    values = {name: getattr(record, name) for name in _STORED}
+    values["failing"] = None if record.failing is None else asdict(record.failing)
     connection.execute(
-        "UPDATE Jobs SET finished = ?, record = ? WHERE job_id = ?", (record.finished, stored, record.job_id)
+        "UPDATE Jobs SET finished = ?, record = ? WHERE job_id = ?",
+        (record.finished, json.dumps(values), record.job_id),
     )
+
+
+def _end_attempt(
+    connection: sqlite3.Connection, record: JobRecord, outcome: str, at: float, error: dict[str, Any] | None
+) -> None:
+    connection.execute(
+        "UPDATE JobAttempts SET finished = ?, outcome = ?, error = ? WHERE job_id = ? AND number = ? AND outcome = ''",
+        (at, outcome, None if error is None else json.dumps(error), record.job_id, record.attempts),
+    )
+
+
+def _add_log(connection: sqlite3.Connection, job_id: str, at: float, message: str) -> None:
+    connection.execute("INSERT INTO JobLog (job_id, time, message) VALUES (?, ?, ?)", (job_id, at, json.dumps(message)))
+    connection.execute(_SHORTEN_LOG, {"job_id": job_id})
+
+
+def _forget(connection: sqlite3.Connection, condition: str, value: float) -> int:
+    count = connection.execute(f"DELETE FROM Jobs WHERE {condition}", (value,)).rowcount
+    for table in ("JobAttempts", "JobLog") if count else ():
+        connection.execute(f"DELETE FROM {table} WHERE job_id NOT IN (SELECT job_id FROM Jobs)")
+    return count
 
 
 def _record(job_id: str, parameters: str, stored: str, log: tuple[str, ...]) -> JobRecord:
     values = {key: value for key, value in json.loads(stored).items() if key in _STORED}
     values["state"] = JobState(values["state"])
+    if values.get("failing") is not None:
+        values["failing"] = FailureRun(**{key: values["failing"][key] for key in _FAILING if key in values["failing"]})
     return JobRecord(job_id=job_id, parameters=json.loads(parameters), log=log, **values)
-
-
-def _dumps(value: dict[str, Any] | None) -> str | None:
-    return None if value is None else json.dumps(value)

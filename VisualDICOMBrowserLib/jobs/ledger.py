@@ -1,23 +1,25 @@
 """Every change of a job, made in journal, memory and news together, so that all three always tell the same.
 
-Lives here: how a job is added, joined, claimed, moved, ended and resumed. Does not live here: threads, locks and
-the running of work (``queue``, the only caller, which holds its lock for every call).
+Lives here: how a job is found, added, changed, moved and ended. Does not live here: when that happens by itself
+(``course``) or because a person asks (``selection``), threads and locks (``queue``, whose lock is held for every
+call).
 """
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any
 
-from VisualDICOMBrowserLib.errors import JournalError, UnknownJobError, UsageError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import JournalError, UnknownJobError, VisualDICOMError
+from VisualDICOMBrowserLib.jobs.actions import Change
 from VisualDICOMBrowserLib.jobs.control import QueueJobControl
 from VisualDICOMBrowserLib.jobs.entry import JobEntry, JobTable
-from VisualDICOMBrowserLib.jobs.job import LOG_LIMIT, JobRecord, RetryPolicy, log_line
-from VisualDICOMBrowserLib.jobs.journal import Journal, JournalEntry
+from VisualDICOMBrowserLib.jobs.job import JobRecord, bounded_log, log_line
+from VisualDICOMBrowserLib.jobs.journal import Journal
 from VisualDICOMBrowserLib.jobs.news import JobNews
-from VisualDICOMBrowserLib.jobs.outcome import Outcome
+from VisualDICOMBrowserLib.jobs.outcome import partial_result
 from VisualDICOMBrowserLib.jobs.states import JobState, moved
 
 __all__ = ["JobLedger"]
@@ -32,31 +34,20 @@ class JobLedger:
     ----------
     journal, table, news
         Where changes go: to disk, to memory, to the listener.
-    retry : RetryPolicy
-        Decides whether a failed job waits for another try.
-    resumable : Collection[str]
-        Names of the kinds whose jobs can go on in a later engine.
     clock : Callable[[], float]
         Unix time in seconds.
     """
 
-    def __init__(
-        self,
-        journal: Journal,
-        table: JobTable,
-        news: JobNews,
-        *,
-        retry: RetryPolicy,
-        resumable: Collection[str],
-        clock: Callable[[], float],
-    ) -> None:
+    def __init__(self, journal: Journal, table: JobTable, news: JobNews, clock: Callable[[], float]) -> None:
         self._journal = journal
         self._table = table
         self._news = news
-        self._retry = retry
-        self._resumable = resumable
         self._clock = clock
         self._unstored: dict[str, JobEntry] = {}
+
+    def held(self, job_id: str) -> JobEntry | None:
+        """A job in the hands of this queue, None if it is not."""
+        return self._table.get(job_id) or self._unstored.get(job_id)
 
     def entry(self, job_id: str) -> JobEntry:
         """A job, held here or only in the journal.
@@ -66,132 +57,103 @@ class JobLedger:
         UnknownJobError
             Neither has it.
         """
-        held = self._held(job_id)
+        held = self.held(job_id)
         if held is not None:
             return held
         stored = self._journal.get(job_id)
         if stored is None:
             message = f"There is no job {job_id}."
             raise UnknownJobError(message, subject=job_id, next_step="See the list of jobs.")
-        return _entry_of(stored)
+        return JobEntry.of(stored)
 
     def records(self) -> list[JobRecord]:
-        """All jobs, oldest first."""
-        held = [(stored, self._held(stored.record.job_id)) for stored in self._journal.jobs()]
-        return [stored.record if entry is None else entry.record for stored, entry in held]
+        """All jobs without their logs, oldest first."""
+        held = [(stored, self.held(stored.record.job_id)) for stored in self._journal.jobs()]
+        return [stored.record if entry is None else replace(entry.record, log=()) for stored, entry in held]
+
+    def stored(self, entry: JobEntry) -> bool:
+        """Whether the journal has the job as it stands."""
+        return entry.record.job_id not in self._unstored
+
+    def done_elsewhere(self, entry: JobEntry) -> bool:
+        """Whether another unfinished job does the same as this one."""
+        held = self._table.identical(entry.identity)
+        stored = self._journal.unfinished(entry.identity) if held is None else []
+        job_id = entry.record.job_id
+        return held is not None or any(other.record.job_id != job_id for other in stored)
 
     def add(self, record: JobRecord, identity: str) -> JobEntry:
         """Queue a new job; its id is given by the journal."""
-        entry = _entry_of(self._journal.add(replace(record, created=self._clock()), identity))
+        entry = JobEntry.of(self._journal.add(replace(record, created=self._clock()), identity))
         self._table.add(entry)
         self._news.tell(entry.record)
         return entry
 
-    def identical(self, kind: str, identity: str) -> JobEntry | None:
-        """Unfinished job that an identical request joins; one an earlier engine left is taken up."""
-        held = self._table.identical(identity)
-        if held is not None or kind not in self._resumable:
-            return held
-        for stored in self._journal.unfinished(identity):
-            if not stored.record.cancel_requested and self._held(stored.record.job_id) is None:
-                return self._resume(stored)
-        return None
-
-    def join(self, entry: JobEntry, priority: int) -> None:
-        """Let one more request be answered by a job."""
-        record = entry.record
-        self._store(entry, merged=record.merged + 1, priority=max(record.priority, priority))
-
     def set_priority(self, entry: JobEntry, priority: int) -> None:
-        """Change which queued jobs a job goes before."""
-        self._store(entry, priority=priority)
+        """Change which queued jobs a job goes before, and tell its work if it runs."""
+        self.apply([(entry, Change(replace(entry.record, priority=priority)))])
 
-    def request_cancel(self, entry: JobEntry) -> None:
-        """Write down that the user wants a job to end; one that does not run has ended with that."""
-        entry.record = self._journal.record_cancel_request(entry.record)
-        self._table.release_identity(entry)
-        if entry.control is None:
-            self.finish(entry, JobState.CANCELLED)
-        else:
-            self._news.tell(entry.record)
+    def apply(self, changes: Sequence[tuple[JobEntry, Change]]) -> None:
+        """Make the changes a person asked for: on disk first, all of them or none.
 
-    def claim(self, entry: JobEntry, control: QueueJobControl) -> bool:
-        """Write down that a job starts; one of which that cannot be written fails instead."""
+        Raises
+        ------
+        JournalError
+            They could not be stored; everything is as it was.
+        """
+        self.store_late()
         now = self._clock()
-        claimed = replace(
-            entry.record,
-            state=moved(entry.record.state, JobState.RUNNING, entry.record.job_id),
-            attempts=entry.record.attempts + 1,
-            started=now,
-        )
-        try:
-            self._journal.start_attempt(claimed, now)
-        except JournalError as error:
-            self.finish(entry, JobState.FAILED, error=error.as_dict())
-            return False
-        entry.record = claimed
-        self._table.start(entry, control)
-        self._news.tell(claimed)
-        return True
+        self._journal.save_all([change for _, change in changes], now)
+        for entry, change in changes:
+            self._unstored.pop(entry.record.job_id, None)
+            self._take(entry, change, now)
 
-    def end(self, entry: JobEntry, outcome: Outcome, *, closing: bool) -> None:
-        """Close the start of a job with what came of it; while `closing`, what failed goes on later."""
-        self._table.stop(entry)
-        if outcome.error is None:
-            state = JobState.PARTLY if outcome.partly else JobState.DONE
-            self.finish(entry, state, result=outcome.result, error=None)
-        elif entry.record.cancel_requested or (outcome.gave_up and not closing):
-            self.finish(entry, JobState.CANCELLED)
-        elif closing:
-            self.move(entry, JobState.QUEUED, outcome="interrupted")
+    def _take(self, entry: JobEntry, change: Change, now: float) -> None:
+        """Bring memory and listeners up to a change that is on disk."""
+        before, record = entry.record.state, change.record
+        if change.message:
+            record = replace(record, log=bounded_log(record.log, log_line(now, change.message)))
+        entry.record = record
+        if record.cancel_requested:
+            self._table.release_identity(entry)
+        if record.state.finished:
+            self._table.remove(entry)
+        elif record.state is JobState.QUEUED is not before and not self._table.holds(entry):
+            # One that was queued by an earlier engine and only changes its priority is not taken up by that.
+            self._table.add(entry)
         else:
-            self._fail(entry, outcome.error)
+            self._table.place(entry)
+        if entry.control is not None:
+            entry.control.priority = record.priority
+        self._news.tell(record)
 
-    def progress(self, control: QueueJobControl, done: int, total: int | None, received_bytes: int | None) -> None:
-        """Note and announce how far a running job is; kept on disk with its next change of state."""
-        entry = self._table.running(control)
-        if entry is not None:
-            record = entry.record
-            entry.record = replace(
-                record,
-                progress_done=done,
-                progress_total=record.progress_total if total is None else total,
-                received_bytes=record.received_bytes if received_bytes is None else received_bytes,
-            )
-            self._news.tell_progress(entry.record)
+    def start(self, entry: JobEntry, control: QueueJobControl) -> None:
+        """Write down that a job starts under `control`, and count it as running.
 
-    def log(self, control: QueueJobControl, message: str) -> None:
-        """Add a sentence to the log of a running job."""
-        entry = self._table.running(control)
-        if entry is not None:
-            self._log(entry, message)
-            self._news.tell_progress(entry.record)
+        Raises
+        ------
+        JournalError
+            That could not be stored; the job is as it was.
+        """
+        before, now = entry.record, self._clock()
+        state = moved(before.state, JobState.RUNNING, before.job_id)
+        started = replace(before, state=state, attempts=before.attempts + 1, started=now)
+        self._journal.start_attempt(started, now)
+        self._unstored.pop(before.job_id, None)
+        entry.record = started
+        self._table.start(entry, control)
+        self._news.tell(started)
 
-    def requeue_due(self) -> None:
-        """Queue waiting jobs whose next try has come."""
-        for entry in self._table.due(self._clock()):
-            self.move(entry, JobState.QUEUED, next_try=None)
-
-    def resume_unfinished(self) -> list[JobEntry]:
-        """Take up what an earlier engine left; returns the jobs that go on."""
-        stored = [entry for entry in self._journal.unfinished() if self._held(entry.record.job_id) is None]
-        return [entry for entry in map(self._resume, stored) if not entry.record.state.finished]
-
-    def taken_up(self, job_id: str) -> JobEntry:
-        """A job, which goes on if an earlier engine left it unfinished."""
-        held = self._held(job_id)
-        stored = None if held else self._journal.get(job_id)
-        if stored is None or stored.record.state.finished:
-            return self.entry(job_id)
-        return self._resume(stored)
-
-    def finish(self, entry: JobEntry, state: JobState, **changes: Any) -> None:
-        """End a job for good."""
-        self.move(entry, state, outcome=state.value, finished=self._clock(), **changes)
-        self._table.remove(entry)
-
-    def move(self, entry: JobEntry, state: JobState, *, outcome: str = "", **changes: Any) -> None:
-        """Bring a job into another state; `outcome` is that of the start which ends by this.
+    def move(
+        self,
+        entry: JobEntry,
+        state: JobState,
+        *,
+        outcome: str = "",
+        cause: VisualDICOMError | None = None,
+        **changes: Any,
+    ) -> None:
+        """Bring a job into another state; `outcome` and `cause` are those of the start which ends by this.
 
         A journal that cannot be written does not hold up a job whose work has ended; it is stored later
         (`store_late`), and if that fails too, the next engine repeats the work, which loses nothing.
@@ -205,85 +167,52 @@ class JobLedger:
         record = replace(before, state=moved(before.state, state, before.job_id), **changes)
         try:
             if before.state is JobState.RUNNING:
-                self._journal.end_attempt(record, outcome, self._clock(), changes.get("error"))
+                self._journal.end_attempt(record, outcome, self._clock(), None if cause is None else cause.as_dict())
             else:
                 self._journal.save(record)
+            self._unstored.pop(record.job_id, None)
         except JournalError:
             _logger.exception("Job %s is now %s, which could not be stored", record.job_id, state.value)
-            if state.finished:
-                self._unstored[record.job_id] = entry
+            self._unstored[record.job_id] = entry
         entry.record = record
         self._table.place(entry)
         self._news.tell(record)
 
-    def store_late(self) -> None:
-        """Store the ends of jobs that could not be stored when they came."""
-        for job_id, entry in list(self._unstored.items()):
-            record = entry.record
-            try:
-                self._journal.end_attempt(record, record.state.value, record.finished or 0.0, record.error)
-            except JournalError:
-                _logger.exception("The end of job %s could not be stored", job_id)
-                return
-            del self._unstored[job_id]
+    def finish(self, entry: JobEntry, state: JobState, *, error: VisualDICOMError | None = None) -> None:
+        """End a job; what is partly done keeps no error, its result says why."""
+        result = entry.record.result
+        if error is not None and state is JobState.PARTLY:
+            result = partial_result(result or {}, error)
+        self.move(
+            entry,
+            state,
+            outcome=state.value,
+            cause=error,
+            finished=self._clock(),
+            next_try=None,
+            pause_requested=False,
+            result=result,
+            error=error.as_dict() if error is not None and state is JobState.FAILED else None,
+        )
+        self._table.remove(entry)
 
-    def _held(self, job_id: str) -> JobEntry | None:
-        return self._table.get(job_id) or self._unstored.get(job_id)
-
-    def _resume(self, stored: JournalEntry) -> JobEntry:
-        entry = _entry_of(stored)
-        record = entry.record
-        if record.cancel_requested:
-            self.finish(entry, JobState.CANCELLED)
-            return entry
-        if record.kind not in self._resumable:
-            self.finish(entry, JobState.FAILED, error=_cannot_go_on(record).as_dict())
-            return entry
-        self._table.add(entry)
-        if record.state is JobState.RUNNING:
-            self.move(entry, JobState.QUEUED, outcome="interrupted")
-            self._log(entry, "The engine ended while this job ran; it goes on.")
-        self._news.tell(entry.record)
-        return entry
-
-    def _fail(self, entry: JobEntry, error: VisualDICOMError) -> None:
-        self._log(entry, str(error))
-        next_try = self._next_try(entry.record, error)
-        if next_try is None:
-            self.finish(entry, JobState.FAILED, error=error.as_dict())
-        else:
-            self.move(entry, JobState.WAITING, outcome="waiting", error=error.as_dict(), next_try=next_try)
-
-    def _next_try(self, record: JobRecord, error: VisualDICOMError) -> float | None:
-        try:
-            return self._retry.next_try(record, error, self._clock())
-        except Exception:
-            _logger.exception("Whether job %s is tried again could not be decided", record.job_id)
-            return None
-
-    def _store(self, entry: JobEntry, **changes: Any) -> None:
-        """Change a record without changing its state: on disk first."""
-        changed = replace(entry.record, **changes)
-        self._journal.save(changed)
-        entry.record = changed
-        self._table.place(entry)
-        self._news.tell(changed)
-
-    def _log(self, entry: JobEntry, message: str) -> None:
-        if len(entry.record.log) >= LOG_LIMIT:
-            return
+    def note(self, entry: JobEntry, message: str) -> None:
+        """Add a sentence to the log of a job; listeners hear of it with its next change."""
         now = self._clock()
-        entry.record = replace(entry.record, log=(*entry.record.log, log_line(now, message)))
+        entry.record = replace(entry.record, log=bounded_log(entry.record.log, log_line(now, message)))
         try:
             self._journal.add_log(entry.record.job_id, now, message)
         except JournalError:
             _logger.exception("The log of job %s could not be stored", entry.record.job_id)
 
-
-def _entry_of(stored: JournalEntry) -> JobEntry:
-    return JobEntry(stored.number, stored.identity, stored.record)
-
-
-def _cannot_go_on(record: JobRecord) -> UsageError:
-    message = f"The engine ended before this job did, and a job of kind {record.kind} cannot go on."
-    return UsageError(message, code="not_resumable", subject=record.job_id, next_step="Start it again.")
+    def store_late(self) -> None:
+        """Store the states of jobs that could not be stored when they came."""
+        for job_id, entry in list(self._unstored.items()):
+            record = entry.record
+            outcome = "interrupted" if record.state is JobState.QUEUED else record.state.value
+            try:
+                self._journal.end_attempt(record, outcome, record.finished or self._clock(), record.error)
+            except JournalError:
+                _logger.exception("The state of job %s could not be stored", job_id)
+                return
+            del self._unstored[job_id]

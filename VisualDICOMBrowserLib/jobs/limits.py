@@ -1,7 +1,8 @@
 """Who may start next: queued jobs by class (kind and server), and how many of each class run.
 
 Bookkeeping without threads; the queue calls it under its lock. A class without room is passed over, so it
-never holds up the others, as happens in CTK's scheduler.
+never holds up the others, as happens in CTK's scheduler. Jobs of low priority leave one thread, and one place at each
+server, to what somebody waits for, because work that runs is not put off for what comes later.
 """
 
 from __future__ import annotations
@@ -10,6 +11,8 @@ import heapq
 import logging
 from collections import Counter
 from collections.abc import Callable, Mapping
+
+from VisualDICOMBrowserLib.jobs.job import Priority
 
 __all__ = ["Limits", "ReadyJobs"]
 
@@ -24,44 +27,65 @@ class Limits:
 
     Parameters
     ----------
-    kinds : Mapping[str, int]
-        Most concurrent jobs by kind.
+    kinds : Mapping[str, int | Callable[[], int]]
+        Most concurrent jobs by kind; a callable is asked anew each time so that a changed setting holds at once.
     server_limit : Callable[[str], int]
-        Most concurrent jobs of a server, asked anew each time so that a changed setting holds at once.
+        Most concurrent jobs of a server, asked anew each time.
+    workers : int
+        Threads that run jobs, 0 for any number.
     """
 
-    def __init__(self, kinds: Mapping[str, int], server_limit: Callable[[str], int]) -> None:
+    def __init__(
+        self,
+        kinds: Mapping[str, int | Callable[[], int]],
+        server_limit: Callable[[str], int],
+        workers: int = 0,
+    ) -> None:
         self._kinds = kinds
         self._server_limit = server_limit
+        self._workers = workers
+        self._running = 0
         self._running_kinds: Counter[str] = Counter()
         self._running_servers: Counter[str] = Counter()
 
-    def has_room(self, job_class: JobClass) -> bool:
-        """Whether one more job of this class may run."""
+    def has_room(self, job_class: JobClass, priority: int = Priority.NORMAL) -> bool:
+        """Whether one more job of this class and priority may run."""
         kind, server = job_class
-        most = self._kinds.get(kind, 0)
-        if most and self._running_kinds[kind] >= most:
+        left_free = 1 if priority <= Priority.LOW else 0
+        if not _fits(self._running, self._workers, left_free):
             return False
-        most = self._limit_of(server) if server else 0
-        return not most or self._running_servers[server] < most
-
-    def _limit_of(self, server: str) -> int:
-        try:
-            return self._server_limit(server)
-        except Exception:
-            # The job then starts and tells itself what is wrong with its server.
-            _logger.exception("The limit of server %s is not known", server)
-            return 0
+        limit = self._kinds.get(kind, 0)
+        most = limit if isinstance(limit, int) else _asked(limit, f"jobs of kind {kind}")
+        if not _fits(self._running_kinds[kind], most):
+            return False
+        most = _asked(lambda: self._server_limit(server), f"server {server}") if server else 0
+        return _fits(self._running_servers[server], most, left_free)
 
     def start(self, job_class: JobClass) -> None:
         """Count one more running job."""
+        self._running += 1
         self._running_kinds[job_class[0]] += 1
         self._running_servers[job_class[1]] += 1
 
     def end(self, job_class: JobClass) -> None:
         """Count one running job less."""
+        self._running -= 1
         self._running_kinds[job_class[0]] -= 1
         self._running_servers[job_class[1]] -= 1
+
+
+def _fits(running: int, most: int, left_free: int = 0) -> bool:
+    """Whether one more fits below `most`; the places left free never take the only one."""
+    return not most or running < max(1, most - left_free)
+
+
+def _asked(limit: Callable[[], int], of_what: str) -> int:
+    try:
+        return limit()
+    except Exception:
+        # The job then starts and tells itself what is wrong.
+        _logger.exception("The limit of %s is not known", of_what)
+        return 0
 
 
 class ReadyJobs:
@@ -81,13 +105,13 @@ class ReadyJobs:
         """Take a job out, if it is in."""
         self._current.pop(job_id, None)
 
-    def pop(self, has_room: Callable[[JobClass], bool]) -> str | None:
-        """Take out the best job of all classes with room; None if there is none."""
+    def pop(self, has_room: Callable[[JobClass, int], bool]) -> str | None:
+        """Take out the best job of all classes with room for its priority; None if there is none."""
         best: tuple[int, int, str] | None = None
         best_class: JobClass | None = None
         for job_class in list(self._heaps):
             head = self._head(job_class)
-            if head is not None and (best is None or head < best) and has_room(job_class):
+            if head is not None and (best is None or head < best) and has_room(job_class, -head[0]):
                 best, best_class = head, job_class
         if best is None or best_class is None:
             return None

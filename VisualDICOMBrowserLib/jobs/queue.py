@@ -1,8 +1,9 @@
 """The job queue: worker threads that run jobs by priority within limits, and everything asked of jobs meanwhile.
 
-One lock guards journal and memory together. What a change of a job consists of is in ``ledger``, who may start
-next in ``limits``, what listeners hear in ``news``; what a job does is its kind's business. Every method is safe
-from any thread; `JobQueue.close` ends all threads (``job-1`` ... and ``job-events``).
+One lock guards journal and memory together. What becomes of jobs by themselves is in ``course``, what a person asks
+of them in ``selection``, what a change consists of in ``ledger``, who may start next in ``limits``, what listeners
+hear in ``news``; what a job does is its kind's business. Every method is safe from any thread; `JobQueue.close` ends
+all threads (``job-1`` ... and ``job-events``).
 """
 
 from __future__ import annotations
@@ -14,19 +15,30 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from VisualDICOMBrowserLib.errors import EngineError, UsageError
+from VisualDICOMBrowserLib.jobs.actions import Action
 from VisualDICOMBrowserLib.jobs.control import QueueJobControl
+from VisualDICOMBrowserLib.jobs.course import JobCourse
 from VisualDICOMBrowserLib.jobs.entry import JobEntry, JobTable
-from VisualDICOMBrowserLib.jobs.job import JobEvent, JobKind, JobRecord, NoRetry, Priority, RetryPolicy
+from VisualDICOMBrowserLib.jobs.job import (
+    JobAttempt,
+    JobEvent,
+    JobKind,
+    JobRecord,
+    NoRetry,
+    Priority,
+    RetryPolicy,
+)
 from VisualDICOMBrowserLib.jobs.journal import Journal, identity_digest
 from VisualDICOMBrowserLib.jobs.ledger import JobLedger
 from VisualDICOMBrowserLib.jobs.limits import Limits
 from VisualDICOMBrowserLib.jobs.news import JobNews
 from VisualDICOMBrowserLib.jobs.outcome import run_kind
+from VisualDICOMBrowserLib.jobs.selection import JobActions, JobSelection
 
 __all__ = ["JobQueue"]
 
 
-class JobQueue:
+class JobQueue(JobActions):
     """Runs jobs of the given kinds and keeps them in `journal`, which it closes in the end.
 
     Parameters
@@ -44,8 +56,8 @@ class JobQueue:
         and must not call the queue.
     retry : RetryPolicy
         Decides whether a failed job waits for another try.
-    clock : Callable[[], float]
-        Unix time in seconds.
+    clock, steady : Callable[[], float]
+        Unix time, which may jump, and seconds that only ever grow, by which waits are counted.
     stop_timeout_s : float
         How long `close` waits for running jobs to end.
     """
@@ -60,6 +72,7 @@ class JobQueue:
         server_limit: Callable[[str], int],
         retry: RetryPolicy | None = None,
         clock: Callable[[], float] = time.time,
+        steady: Callable[[], float] = time.monotonic,
         stop_timeout_s: float = 5.0,
     ) -> None:
         self._journal = journal
@@ -69,17 +82,22 @@ class JobQueue:
         self._changed = threading.Condition()
         self._closing = False
         self._closed = False
-        limits = Limits({name: kind.limit for name, kind in self._kinds.items()}, server_limit)
-        self._table = JobTable(limits)
+        limits = Limits({name: kind.limit for name, kind in self._kinds.items()}, server_limit, max_concurrent)
+        self._table = JobTable(limits, clock, steady)
         self._news = JobNews(listener)
-        self._ledger = JobLedger(
+        self._ledger = JobLedger(journal, self._table, self._news, clock)
+        self._course = JobCourse(
             journal,
             self._table,
             self._news,
+            self._ledger,
             retry=retry or NoRetry(),
             resumable={name for name, kind in self._kinds.items() if getattr(kind, "resumable", True)},
+            patient={name for name, kind in self._kinds.items() if getattr(kind, "retries", True)},
             clock=clock,
+            steady=steady,
         )
+        self._selection = JobSelection(journal, self._table, self._ledger, kinds=self._kinds, clock=clock)
         self._workers = [
             threading.Thread(target=self._work, name=f"job-{number}", daemon=True)
             for number in range(1, max_concurrent + 1)
@@ -95,11 +113,13 @@ class JobQueue:
         server: str = "",
         priority: int = Priority.NORMAL,
         label: str = "",
+        by_user: bool = True,
     ) -> str:
         """Queue a job and return its id; that of an identical unfinished job, if there is one.
 
         Joining an identical job counts in its ``merged`` and raises its priority to `priority` if that is
-        higher. One that an earlier engine left unfinished is taken up.
+        higher. One that an earlier engine left unfinished is taken up, and one that is paused or waits goes on
+        at once, unless this request is not `by_user` (prefetch, follow-up work).
 
         Raises
         ------
@@ -114,9 +134,9 @@ class JobQueue:
         identity = identity_digest(kind, server, self._kind(kind).identity(parameters))
         with self._changed:
             self._require_open()
-            entry = self._ledger.identical(kind, identity)
+            entry = self._course.identical(kind, identity)
             if entry is not None:
-                self._ledger.join(entry, priority)
+                self._course.join(entry, priority, by_user=by_user)
             else:
                 record = JobRecord(
                     job_id="", kind=kind, server=server, label=label, priority=priority, parameters=parameters
@@ -125,38 +145,8 @@ class JobQueue:
             self._changed.notify_all()
             return entry.record.job_id
 
-    def cancel(self, job_id: str) -> bool:
-        """Ask a job to end, and never start it again.
-
-        One that does not run ends at once. A running one is told through its control and ends as its kind
-        allows; its end is announced by ``job_finished``. The request is in the journal before anything is
-        interrupted, so no restart revives the job.
-
-        Returns
-        -------
-        bool
-            True if the job was unfinished, False if it had already ended.
-
-        Raises
-        ------
-        UnknownJobError
-            Neither queue nor journal has this job.
-        JournalError
-            The request could not be stored; the job goes on.
-        """
-        with self._changed:
-            entry = self._ledger.entry(job_id)
-            if entry.record.state.finished:
-                return False
-            self._ledger.request_cancel(entry)
-            control = entry.control
-            self._changed.notify_all()
-        if control is not None:
-            control.request_stop()
-        return True
-
     def set_priority(self, job_id: str, priority: int) -> bool:
-        """Change which queued jobs this one goes before; False if it had already ended.
+        """Change which queued jobs this one goes before; False if it had already ended. Running work is told.
 
         Raises
         ------
@@ -170,7 +160,14 @@ class JobQueue:
             if entry.record.state.finished:
                 return False
             self._ledger.set_priority(entry, priority)
+            self._changed.notify_all()
             return True
+
+    def limits_changed(self) -> None:
+        """Let jobs start that a changed limit of a kind or server, or a changed clock, allows."""
+        with self._changed:
+            self._course.requeue_due()
+            self._changed.notify_all()
 
     def job(self, job_id: str) -> JobRecord:
         """A job as it stands.
@@ -184,14 +181,27 @@ class JobQueue:
             return self._ledger.entry(job_id).record
 
     def jobs(self) -> list[JobRecord]:
-        """All jobs, ended ones included, oldest first."""
+        """All jobs, ended ones included, oldest first; without their logs, which `job` gives."""
         with self._changed:
             return self._ledger.records()
+
+    def attempts(self, job_id: str) -> list[JobAttempt]:
+        """The starts of a job, oldest first, each with the error that ended it.
+
+        Raises
+        ------
+        UnknownJobError
+            Neither queue nor journal has this job.
+        """
+        with self._changed:
+            self._ledger.entry(job_id)
+            return self._journal.attempts(job_id)
 
     def wait(self, job_id: str, timeout: float | None = None) -> JobRecord:
         """The job once it has ended, or as it stands after `timeout` seconds or when the queue closes.
 
-        A job that was left by an earlier engine and not resumed is returned at once.
+        A job that was left by an earlier engine and not resumed is returned at once. One that is paused or waits for
+        its next try has not ended.
 
         Raises
         ------
@@ -211,7 +221,7 @@ class JobQueue:
         """
         with self._changed:
             self._require_open()
-            entries = self._ledger.resume_unfinished()
+            entries = self._course.resume_unfinished()
             self._changed.notify_all()
             return [entry.record.job_id for entry in entries]
 
@@ -226,7 +236,7 @@ class JobQueue:
         with self._changed:
             if self._closing:
                 return self._ledger.entry(job_id).record
-            record = self._ledger.taken_up(job_id).record
+            record = self._course.taken_up(job_id).record
             self._changed.notify_all()
             return record
 
@@ -236,6 +246,15 @@ class JobQueue:
             self._ledger.store_late()
             before = self._clock() - older_than_s if older_than_s > 0 else None
             return self._journal.clear_finished(before)
+
+    def trim_history(self, max_age_s: float | None, max_count: int | None) -> int:
+        """Forget jobs that ended longer ago than `max_age_s` seconds, and all but the last `max_count`; how many.
+
+        None sets no bound. Unfinished jobs stay, whatever their age.
+        """
+        with self._changed:
+            self._ledger.store_late()
+            return self._journal.trim_history(None if max_age_s is None else self._clock() - max_age_s, max_count)
 
     def close(self) -> None:
         """Ask running jobs to stop and end all threads; unfinished jobs stay in the journal. Idempotent.
@@ -265,13 +284,13 @@ class JobQueue:
         """Note how far a running job is; called by its control."""
         with self._changed:
             if not self._closed:
-                self._ledger.progress(control, done, total, received_bytes)
+                self._course.progress(control, done, total, received_bytes)
 
     def on_log(self, control: QueueJobControl, message: str) -> None:
         """Add a sentence to the log of a running job; called by its control."""
         with self._changed:
             if not self._closed:
-                self._ledger.log(control, message)
+                self._course.log(control, message)
 
     def _work(self) -> None:
         while (claimed := self._next_claimed()) is not None:
@@ -280,24 +299,33 @@ class JobQueue:
             control.release()
             with self._changed:
                 if not self._closed:
-                    self._ledger.end(entry, outcome, closing=self._closing)
+                    self._course.end(entry, outcome, closing=self._closing)
                     self._changed.notify_all()
 
     def _next_claimed(self) -> tuple[JobEntry, QueueJobControl] | None:
         """Wait for a job that may start, and claim it; None when the queue closes."""
         with self._changed:
             while not self._closing:
-                self._ledger.requeue_due()
+                self._course.requeue_due()
                 entry = self._table.next_startable()
                 if entry is None:
-                    next_try = self._table.next_try()
-                    self._changed.wait(None if next_try is None else max(0.0, next_try - self._clock()))
+                    self._changed.wait(self._table.next_try_in_s())
                     continue
-                control = QueueJobControl(entry.record.job_id, self)
-                if self._ledger.claim(entry, control):
+                control = QueueJobControl(entry.record.job_id, self, entry.record.priority)
+                if self._course.claim(entry, control):
                     return entry, control
                 self._changed.notify_all()
             return None
+
+    def _act(self, action: Action, job_ids: Iterable[str] | None) -> list[str]:
+        with self._changed:
+            changed = self._selection.act(action, job_ids)
+            told = [entry.control for entry in changed if entry.control is not None and entry.told_to_end]
+            self._changed.notify_all()
+            changed_ids = [entry.record.job_id for entry in changed]
+        for control in told:
+            control.request_stop()
+        return changed_ids
 
     def _kind(self, name: str) -> JobKind:
         try:

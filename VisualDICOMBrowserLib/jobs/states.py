@@ -13,7 +13,7 @@ __all__ = ["TRANSITIONS", "JobState", "moved"]
 
 
 class JobState(str, Enum):
-    """Where a job stands; the last four are final."""
+    """Where a job stands; the last four are ends, which only a new try by hand undoes."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -26,14 +26,25 @@ class JobState(str, Enum):
 
     @property
     def finished(self) -> bool:
-        """True where no further move exists."""
-        return not TRANSITIONS[self]
+        """True where nothing more happens by itself."""
+        return self in _FINISHED
 
+
+_FINISHED = frozenset({JobState.DONE, JobState.PARTLY, JobState.FAILED, JobState.CANCELLED})
 
 TRANSITIONS: dict[JobState, frozenset[JobState]] = {
-    # Queued to failed: the claim could not be journalled, or the job cannot go on after a restart.
-    JobState.QUEUED: frozenset({JobState.RUNNING, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}),
-    # Running to queued: the engine ended under it; it goes on with the next engine.
+    # Queued to waiting, partly or failed: its start could not be journalled, or it cannot go on after a restart.
+    JobState.QUEUED: frozenset(
+        {
+            JobState.RUNNING,
+            JobState.PAUSED,
+            JobState.WAITING,
+            JobState.PARTLY,
+            JobState.FAILED,
+            JobState.CANCELLED,
+        }
+    ),
+    # Running to queued: the engine ended under it, or it was resumed before its pause had come.
     JobState.RUNNING: frozenset(
         {
             JobState.DONE,
@@ -49,9 +60,10 @@ TRANSITIONS: dict[JobState, frozenset[JobState]] = {
     # Waiting: until the time of the next try.
     JobState.WAITING: frozenset({JobState.QUEUED, JobState.PAUSED, JobState.FAILED, JobState.CANCELLED}),
     JobState.DONE: frozenset(),
-    JobState.PARTLY: frozenset(),
-    JobState.FAILED: frozenset(),
-    JobState.CANCELLED: frozenset(),
+    # From an end to queued: the user tries it again.
+    JobState.PARTLY: frozenset({JobState.QUEUED}),
+    JobState.FAILED: frozenset({JobState.QUEUED}),
+    JobState.CANCELLED: frozenset({JobState.QUEUED}),
 }
 
 

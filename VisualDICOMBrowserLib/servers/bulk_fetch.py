@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 from VisualDICOMBrowserLib.errors import PeerError, VisualDICOMError
-from VisualDICOMBrowserLib.model import InstanceSink, JobControl, RetrieveRequest, RetrieveResult
+from VisualDICOMBrowserLib.model import JobControl, PartSink, RetrieveRequest, RetrieveResult
 from VisualDICOMBrowserLib.servers.association import Caller, ContextProposal
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse_get import PATIENT_ROOT_GET, STUDY_ROOT_GET, get_instances
@@ -63,7 +63,7 @@ def fetch(
     config: ServerConfig,
     caller: Caller,
     part: FetchPart,
-    sink: InstanceSink,
+    sink: PartSink,
     control: JobControl,
     *,
     own_loop: bool = True,
@@ -89,7 +89,7 @@ def fetch(
 
 
 def _outcome(
-    config: ServerConfig, link: Link, request: RetrieveRequest, sink: InstanceSink, total: ProgressSum
+    config: ServerConfig, link: Link, request: RetrieveRequest, sink: PartSink, total: ProgressSum
 ) -> RetrieveResult | VisualDICOMError:
     try:
         return get_instances(config, link, request, sink, total.part())

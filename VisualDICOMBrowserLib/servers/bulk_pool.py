@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from VisualDICOMBrowserLib.errors import AssociationError, EngineError, VisualDICOMError, error_from_dict
 from VisualDICOMBrowserLib.model import (
@@ -31,6 +31,9 @@ from VisualDICOMBrowserLib.servers.bulk_process import WorkerProcess
 from VisualDICOMBrowserLib.servers.channel import CANCEL_WAIT_S
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.progress import PartControl, ProgressSum, settled
+
+if TYPE_CHECKING:
+    from VisualDICOMBrowserLib.servers.web_fetch import WebLogin
 
 __all__ = ["BulkPool"]
 
@@ -82,12 +85,14 @@ class BulkPool:
     def retrieve(
         self,
         config: ServerConfig,
-        caller: Caller,
+        caller: Caller | WebLogin,
         parts: Sequence[FetchPart],
         sink: InstanceSink,
         control: JobControl,
     ) -> RetrieveResult:
         """Fetch `parts`, each over an association of its own, as many at once as workers and server allow.
+
+        `caller` is who we are by DIMSE, or how we are signed in by DICOMweb.
 
         Raises
         ------
@@ -163,7 +168,7 @@ class _Retrieve:
         self,
         pool: BulkPool,
         config: ServerConfig,
-        caller: Caller,
+        caller: Caller | WebLogin,
         parts: Sequence[FetchPart],
         sink: InstanceSink,
         control: JobControl,
@@ -224,8 +229,8 @@ class _Retrieve:
             worker.send(
                 fetch=running.number,
                 config=self._config.to_dict(),
-                caller=asdict(self._caller),
                 part=part.to_dict(),
+                **_identity(self._caller),
             )
             self._give_paths(running, min(_FIRST_PATHS, (part.expected or _FIRST_PATHS) + 1))
 
@@ -281,7 +286,7 @@ class _Retrieve:
     def _ended(self, running: _Running, outcome: RetrieveResult | VisualDICOMError) -> None:
         self._running.remove(running)
         self._release(running)
-        busy = isinstance(outcome, AssociationError) and outcome.code == "busy"
+        busy = isinstance(outcome, AssociationError) and outcome.code in ("busy", "local_limit")
         if busy and self._running and self._cancel_deadline is None:
             # The server allows fewer associations than we thought; the part follows on one that ends.
             self._waiting.append(running.part)
@@ -309,6 +314,10 @@ class _Retrieve:
             running.worker.listen(None)
             running.worker.close()
             self._release(running)
+
+
+def _identity(caller: Caller | WebLogin) -> dict[str, Any]:
+    return {"caller": asdict(caller)} if isinstance(caller, Caller) else {"web": caller.to_dict()}
 
 
 def _result(values: dict[str, Any]) -> RetrieveResult:

@@ -1,11 +1,11 @@
 """The worker process of bulk retrieval: ``python -m VisualDICOMBrowserLib.servers.bulk_worker``.
 
 Reads one JSON object per line from stdin, writes one per line to stdout, and ends when stdin closes. Waits
-idle with everything imported. Files are written to paths that the parent gave, flushed in a thread of
-their own, and reported by path. Threads: main (fetches), ``bulk-commands`` (stdin), ``bulk-flush``.
+idle with everything imported. Files are written to paths that the parent gave, flushed in threads of
+their own, and reported by path. Threads: main (fetches), ``bulk-commands`` (stdin), ``bulk-flush-N``.
 
 In:  ``{"fetch": n, "config": {...}, "caller": {...}, "part": {...}}``, ``{"give": n, "paths": [...]}``,
-``{"cancel": n}``.
+``{"cancel": n}``; for DICOMweb ``"web": {...}``, the sign-in, instead of ``"caller"``.
 Out: ``{"ready": pid}``, ``{"files": [[path, class, instance, syntax, size], ...]}``, ``{"paths": count wanted}``,
 ``{"progress": [done, total, bytes]}``, ``{"log": text}``, then ``{"done": {...}}`` or ``{"error": {...}}``.
 """
@@ -26,7 +26,7 @@ from pathlib import Path
 from typing import Any, TextIO
 
 from VisualDICOMBrowserLib.errors import BugError, EngineError, JobCancelled, StorageFault, VisualDICOMError
-from VisualDICOMBrowserLib.model import ReceivedFile
+from VisualDICOMBrowserLib.model import ReceivedFile, RetrieveResult
 from VisualDICOMBrowserLib.servers.association import Caller
 from VisualDICOMBrowserLib.servers.bulk_fetch import FetchPart, fetch
 from VisualDICOMBrowserLib.servers.config import ServerConfig
@@ -37,7 +37,10 @@ _LOW_ON_PATHS = 48
 _PATHS_WANTED = 96
 # The parent gives paths when its database keeps up; it may rest for a while.
 _PATH_WAIT_S = 120.0
-_MOST_FLUSHED_TOGETHER = 32
+_REPORTED_TOGETHER = 16
+_REPORT_S = 0.02
+# The disk takes several flushes together in the time of one.
+_FLUSHERS = 8
 
 
 class _Lines:
@@ -122,15 +125,20 @@ class _Paths:
 
 
 class _Sink:
-    """`InstanceSink` that flushes files in a thread of its own and then reports them to the parent."""
+    """`PartSink` that flushes files in threads of its own and then reports them to the parent."""
 
     def __init__(self, lines: _Lines, paths: _Paths) -> None:
         self._lines = lines
         self._paths = paths
         self._files: queue.SimpleQueue[ReceivedFile | None] = queue.SimpleQueue()
         self._failure: StorageFault | None = None
-        self._thread = threading.Thread(target=self._flush, name="bulk-flush", daemon=True)
-        self._thread.start()
+        self._flushed: list[ReceivedFile] = []
+        self._reporting = threading.Lock()
+        self._threads = [
+            threading.Thread(target=self._flush, name=f"bulk-flush-{n}", daemon=True) for n in range(_FLUSHERS)
+        ]
+        for thread in self._threads:
+            thread.start()
 
     def new_part(self) -> Path:
         return self._paths.take()
@@ -146,43 +154,46 @@ class _Sink:
 
     def finish(self) -> None:
         """Report what is left, and raise what kept files from being flushed."""
-        self._files.put(None)
-        self._thread.join()
+        for _ in self._threads:
+            self._files.put(None)
+        for thread in self._threads:
+            thread.join()
+        self._report()
         if self._failure is not None:
             raise self._failure
 
     def _flush(self) -> None:
-        ended = False
-        while not ended:
-            batch = [self._files.get()]
-            while batch[-1] is not None and len(batch) < _MOST_FLUSHED_TOGETHER:
-                try:
-                    batch.append(self._files.get_nowait())
-                except queue.Empty:
-                    break
-            ended = batch[-1] is None
-            self._report([received for received in batch if received is not None])
-
-    def _report(self, batch: list[ReceivedFile]) -> None:
-        files = []
-        for received in batch:
+        while (received := self._next()) is not None:
             try:
                 _flush_file(received.path)
             except OSError as fault:
                 self.discard(received.path)
                 self._failure = StorageFault(f"A received image cannot be written: {fault.strerror or fault}.")
-            else:
-                files.append(
-                    [
-                        str(received.path),
-                        received.SOPClassUID,
-                        received.SOPInstanceUID,
-                        received.TransferSyntaxUID,
-                        received.size,
-                    ]
-                )
-        if files:
-            self._lines.send(files=files)
+                continue
+            with self._reporting:
+                self._flushed.append(received)
+            self._report(least=_REPORTED_TOGETHER)
+
+    def _next(self) -> ReceivedFile | None:
+        """The next file; while none comes, what is flushed is reported."""
+        try:
+            return self._files.get(timeout=_REPORT_S)
+        except queue.Empty:
+            self._report()
+            return self._files.get()
+
+    def _report(self, least: int = 1) -> None:
+        """Report what is flushed, if it is at least so much: each line costs the parent more than what it says."""
+        with self._reporting:
+            if len(self._flushed) < least:
+                return
+            flushed, self._flushed = self._flushed, []
+            self._lines.send(
+                files=[
+                    [str(item.path), item.SOPClassUID, item.SOPInstanceUID, item.TransferSyntaxUID, item.size]
+                    for item in flushed
+                ]
+            )
 
 
 class _Fetch:
@@ -192,6 +203,16 @@ class _Fetch:
         self.request = request
         self.control = _Control(lines)
         self.paths = _Paths(lines)
+
+
+def _run(item: _Fetch, sink: _Sink) -> RetrieveResult:
+    config = ServerConfig.from_dict(item.request["config"])
+    part = FetchPart.from_dict(item.request["part"])
+    if "web" not in item.request:
+        return fetch(config, Caller(**item.request["caller"]), part, sink, item.control)
+    from VisualDICOMBrowserLib.servers.web_fetch import WebLogin, fetch_over_web
+
+    return fetch_over_web(config, WebLogin.from_dict(item.request["web"]), part.requests, sink, item.control)
 
 
 class _Worker:
@@ -218,13 +239,7 @@ class _Worker:
     def _fetch(self, item: _Fetch) -> dict[str, Any]:
         sink = _Sink(self._lines, item.paths)
         try:
-            result = fetch(
-                ServerConfig.from_dict(item.request["config"]),
-                Caller(**item.request["caller"]),
-                FetchPart.from_dict(item.request["part"]),
-                sink,
-                item.control,
-            )
+            result = _run(item, sink)
         finally:
             sink.finish()
         return asdict(result)

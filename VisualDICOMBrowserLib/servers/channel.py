@@ -1,14 +1,16 @@
 """The socket of an established association, owned by one thread: PDUs in, PDUs out, time-outs, cancel.
 
 Both sides use it: the DIMSE driver after pynetdicom negotiated, and our own node. Ends the stall of peers that
-leave Nagle's algorithm on by acknowledging at once (``TCP_QUICKACK`` around every receive, Linux). Faults
-are raised as the exceptions below; who knows the peer's name makes sentences of them.
+leave Nagle's algorithm on by acknowledging at once (``TCP_QUICKACK`` around every receive, Linux). The socket may
+be encrypted. Faults are raised as the exceptions below; who knows the peer's name makes sentences of them.
 """
 
 from __future__ import annotations
 
 import contextlib
 import socket
+import ssl
+import threading
 import time
 from collections import deque
 from collections.abc import Callable
@@ -47,6 +49,8 @@ _TICK_S = 0.2
 # A PDU that comes slower than this is given up, so that a peer cannot hold a thread with single bytes.
 _SLOWEST_BYTES_PER_S = 2048
 _RELEASE_WAIT_S = 2.0
+# OpenSSL tells of no progress within one write, so that it gets no more at once.
+_LONGEST_TLS_WRITE = 64 * 1024
 # With less nothing fits beside the headers, so that a message would never end.
 _SHORTEST_PDU = 128
 
@@ -84,7 +88,7 @@ class Channel:
     Parameters
     ----------
     sock : socket.socket
-        Connected socket; the channel closes it.
+        Connected socket, perhaps an ``ssl.SSLSocket`` after its handshake; the channel closes it.
     max_pdu : int
         Longest PDU we allowed the peer.
     peer_max_pdu : int
@@ -104,11 +108,13 @@ class Channel:
         timeout_s: float,
     ) -> None:
         self._socket = sock
+        self._tls = isinstance(sock, ssl.SSLSocket)
         self._buffer = PduBuffer(max_pdu)
         self._max_pdu = max_pdu
         self._reader = MessageReader()
         self._fragments: deque[Fragment] = deque()
         self._closed = False
+        self._thread: int | None = None
         self.allow_peer(peer_max_pdu)
         self.timeout_s = timeout_s
         self.on_tick: Callable[[], None] | None = None
@@ -117,7 +123,8 @@ class Channel:
 
     def allow_peer(self, peer_max_pdu: int) -> None:
         """Send PDUs of at most `peer_max_pdu` bytes, 0 for no limit, and of no more than we allow ourselves."""
-        self.peer_max_pdu = max(_SHORTEST_PDU, min(peer_max_pdu or self._max_pdu, self._max_pdu))
+        longest = max(_SHORTEST_PDU, min(peer_max_pdu or self._max_pdu, self._max_pdu))
+        self.peer_max_pdu = longest & ~1  # fragments have an even number of bytes (PS3.8 annex E)
 
     def receive(self) -> Fragment:
         """Next command set or data set fragment.
@@ -180,11 +187,12 @@ class Channel:
         PeerClosed, PeerSilent
             The peer is gone, or took nothing for the time-out.
         """
+        self._thread = threading.get_ident()
         view = memoryview(data)
         progress = time.monotonic()
         while view:
             try:
-                sent = self._socket.send(view)
+                sent = self._socket.send(view[:_LONGEST_TLS_WRITE] if self._tls else view)
             except TimeoutError:
                 self._tick(progress)
             except OSError as fault:
@@ -199,8 +207,11 @@ class Channel:
             return True
         self._socket.settimeout(0)
         try:
-            self._socket.recv(1, socket.MSG_PEEK)
-        except (BlockingIOError, TimeoutError):
+            if self._tls:  # an encrypted byte cannot be looked at without taking it
+                self._buffer.received(self._socket.recv_into(self._buffer.room()))
+            else:
+                self._socket.recv(1, socket.MSG_PEEK)
+        except (BlockingIOError, TimeoutError, ssl.SSLWantReadError, ssl.SSLWantWriteError):
             return False
         except OSError:
             return True
@@ -220,11 +231,18 @@ class Channel:
                 pass
         except (OSError, ProtocolFault):
             pass
+        if self._tls:
+            # Says that nothing was cut off; the peer's own word is not waited for.
+            with contextlib.suppress(OSError, ValueError):
+                self._socket.settimeout(0)
+                self._socket.unwrap()  # type: ignore[attr-defined]
         self.close()
 
     def abort(self, source: int = 0, reason: int = 0) -> None:
-        """Tell the peer that we give up, without waiting, and close."""
-        if not self._closed:
+        """Tell the peer that we give up, without waiting, and close; also from another thread."""
+        # An encrypted connection has one user; another thread can only cut it.
+        ours = not self._tls or self._thread in (None, threading.get_ident())
+        if ours and not self._closed:
             with contextlib.suppress(OSError):
                 self._socket.send(abort_pdu(source, reason))
         self.close()
@@ -233,11 +251,12 @@ class Channel:
         """Close the socket."""
         self._closed = True
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
         self._socket.close()
 
     def receive_pdu(self) -> tuple[int, memoryview]:
         """Type and body of the next PDU, whatever it is; faults as `receive`."""
+        self._thread = threading.get_ident()
         pdu = self._buffer.next_pdu()
         if pdu is not None:
             return pdu

@@ -1,53 +1,107 @@
 """What is known of one server: `ServerConfig`, valid once made.
 
-Plain data with its checks, one sentence per bad field. No network, no files; any thread.
+Plain data; what a field may hold stands in ``config_checks``. Secrets (passwords, tokens) are never among these
+fields, they are kept by ``secrets``. No network, no files; any thread.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields
 from typing import Any
 
 from VisualDICOMBrowserLib.errors import UsageError
+from VisualDICOMBrowserLib.servers.config_checks import config_problems
 
-__all__ = ["PROTOCOLS", "RETRIEVE_PROTOCOLS", "ServerConfig", "ae_title_problem", "config_problems"]
-
-PROTOCOLS = ("dimse",)
-RETRIEVE_PROTOCOLS = ("C-GET",)
-
-_LONGEST_AE_TITLE = 16
-_LONGEST_NAME = 64
-_MOST_ASSOCIATIONS = 32
-_LONGEST_TIMEOUT_S = 3600.0
+__all__ = ["ServerConfig"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ServerConfig:
-    """One DICOM server as the user set it up.
+    """One server as the user set it up.
 
     Parameters
     ----------
     name : str
         What the user calls it; unique in the registry.
     protocol : str
-        One of `PROTOCOLS`.
-    host : str
-        Host name or address.
-    port : int
-        TCP port.
-    called_ae_title : str
-        The server's AE title.
-    calling_ae_title : str
-        Ours; empty for the setting ``network/calling_ae_title``.
+        ``dimse``, ``dicomweb`` or ``folder``.
+    enabled, retrieve_enabled, store_enabled, worklist_enabled : bool
+        Whether searches go to it, instances are fetched from it, sent to it, and its worklist is asked.
+    default : bool
+        The one that a window selects first.
+    trusted : bool
+        False to ask it only about patients for whom the user allowed it.
     timeout_s : float
         Longest time to connect, and longest silence of the server, in seconds.
-    enabled : bool
-        Whether searches go to it.
     max_associations : int
-        Most associations we open to it at the same time.
+        Most associations or connections we open to it at the same time.
+    max_waiting_s : float
+        How long failed work is tried again before it fails for good, in seconds.
+
+    host, port, called_ae_title, calling_ae_title : str, int
+        DIMSE address; an empty calling AE title means the setting ``network/calling_ae_title``.
+    keep_association : bool
+        Whether the association of a query stays open for the next one.
     retrieve_protocol : str
-        One of `RETRIEVE_PROTOCOLS`.
+        ``auto`` (C-GET, else C-MOVE), ``C-GET``, ``C-MOVE``, or ``proxy``: C-MOVE to the server named by ``proxy``,
+        from which the instances are then fetched.
+    proxy : str
+        Name of the server that takes what a C-MOVE-only PACS sends.
+    move_destination : str
+        AE title named in C-MOVE; empty for that of our listener.
+    store_host, store_port, store_ae_title : str, int
+        Address to send to where it differs; empty and 0 for the same.
+    worklist_ae_title, scheduled_ae_title, worklist_modality : str
+        AE title of its worklist (empty for the called one), and what worklist queries ask for.
+
+    url, qido_prefix, wado_prefix, stow_prefix : str
+        DICOMweb address, and path parts of the services where they differ.
+    auth : str
+        ``none``, ``basic``, ``bearer``, ``client_credentials`` or ``device_code``. The secrets are ``password``,
+        ``token`` and ``client_secret``.
+    user, token_url, device_url, client_id, scope : str
+        What signing in needs besides secrets.
+    headers : dict
+        Further HTTP headers; those that hold a secret belong to the secrets, as ``header:NAME``.
+    fuzzy : bool
+        Ask for fuzzy matching of names (QIDO-RS).
+    stow_limit_mb : float
+        Largest STOW-RS request, 0 for any size.
+
+    tls : bool
+        Encrypt DIMSE; DICOMweb does it by its address.
+    tls_ca_file, tls_certificate_file, tls_key_file : str
+        PEM files: who may vouch for the server (empty: the system's list), and our own certificate and key.
+    tls_check_host : bool
+        Whether the server's certificate must name its host.
+
+    folder, folder_recursive, folder_mode : str, bool, str
+        Folder to look through; ``link``, ``copy``, or ``move`` (copy, then remove what was taken).
+    folder_watch_s : float
+        Look through it every so many seconds; 0 for on query only.
+
+    rest_url, rest_user : str
+        REST address of an Orthanc, empty for none; the secret is ``rest_password``.
+    query_limit, search_limit : int
+        Most studies of a plain list and of a search; 0 for all.
+    cache_threshold : int
+        Ask anew only after more than so many changes on the server.
+    storage_folder : str
+        Its storage where it lies on a disk that we reach; read directly.
+    notification_interval_s : float
+        Ask for changes every so many seconds; 0 for never.
+
+    manual : bool
+        Nothing is fetched before the user asks for it.
+    prefetch : str
+        ``nothing``, ``thumbnails``, ``series`` (of the shown patient) or ``priors``.
+    refresh_younger_h : float
+        Ask again for studies younger than so many hours; 0 for never.
+    date_from, date_to : str
+        Only studies of these dates, ``YYYYMMDD``.
+    recent_count, recent_unit : int, str
+        Only studies of the last so many ``days``, ``months`` or ``years``; 0 for all.
 
     Raises
     ------
@@ -57,26 +111,90 @@ class ServerConfig:
 
     name: str
     protocol: str = "dimse"
+    enabled: bool = True
+    retrieve_enabled: bool = True
+    store_enabled: bool = True
+    worklist_enabled: bool = False
+    default: bool = False
+    trusted: bool = True
+    timeout_s: float = 30.0
+    max_associations: int = 4
+    max_waiting_s: float = 3600.0
+
     host: str = ""
     port: int = 11112
     called_ae_title: str = ""
     calling_ae_title: str = ""
-    timeout_s: float = 30.0
-    enabled: bool = True
-    max_associations: int = 4
-    retrieve_protocol: str = "C-GET"
+    keep_association: bool = True
+    retrieve_protocol: str = "auto"
+    proxy: str = ""
+    move_destination: str = ""
+    store_host: str = ""
+    store_port: int = 0
+    store_ae_title: str = ""
+    worklist_ae_title: str = ""
+    scheduled_ae_title: str = ""
+    worklist_modality: str = ""
+
+    url: str = ""
+    qido_prefix: str = ""
+    wado_prefix: str = ""
+    stow_prefix: str = ""
+    auth: str = "none"
+    user: str = ""
+    token_url: str = ""
+    device_url: str = ""
+    client_id: str = ""
+    scope: str = ""
+    headers: dict[str, str] = field(default_factory=dict)
+    fuzzy: bool = False
+    stow_limit_mb: float = 0.0
+
+    tls: bool = False
+    tls_ca_file: str = ""
+    tls_certificate_file: str = ""
+    tls_key_file: str = ""
+    tls_check_host: bool = True
+
+    folder: str = ""
+    folder_recursive: bool = True
+    folder_mode: str = "copy"
+    folder_watch_s: float = 0.0
+
+    rest_url: str = ""
+    rest_user: str = ""
+    query_limit: int = 0
+    search_limit: int = 0
+    cache_threshold: int = 0
+    storage_folder: str = ""
+    notification_interval_s: float = 0.0
+
+    manual: bool = False
+    prefetch: str = "nothing"
+    refresh_younger_h: float = 0.0
+    date_from: str = ""
+    date_to: str = ""
+    recent_count: int = 0
+    recent_unit: str = "days"
 
     def __post_init__(self) -> None:
-        problems = config_problems(asdict(self))
+        values = {item.name: getattr(self, item.name) for item in fields(self)}
+        problems = config_problems(values)
         if problems:
-            raise UsageError(" ".join(problems.values()), code="server_config", server=str(self.name))
+            name = self.name if isinstance(self.name, str) else ""
+            raise UsageError(" ".join(problems.values()), code="server_config", server=name)
+        for field_name, value in values.items():
+            # Titles and addresses are pasted, with the blanks around them.
+            if isinstance(value, str):
+                object.__setattr__(self, field_name, value.strip())
+        object.__setattr__(self, "headers", dict(self.headers))
 
     def to_dict(self) -> dict[str, Any]:
-        """All fields, for the store, the wire and ``--json``."""
+        """All fields, for the store, the wire and ``--json``; no secrets."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: Mapping[str, Any]) -> ServerConfig:
+    def from_dict(cls, values: Any) -> ServerConfig:
         """Config with the fields that `to_dict` wrote; unknown keys are dropped, missing ones have defaults.
 
         Raises
@@ -84,66 +202,8 @@ class ServerConfig:
         UsageError
             A field is not usable, or there is no name.
         """
-        known = {field.name: values[field.name] for field in fields(cls) if field.name in values}
+        if not isinstance(values, Mapping):
+            message = "The settings of a server must be fields with values."
+            raise UsageError(message, code="server_config")
+        known = {item.name: values[item.name] for item in fields(cls) if item.name in values}
         return cls(**{"name": "", **known})
-
-
-def config_problems(values: Mapping[str, Any]) -> dict[str, str]:
-    """One sentence for each field of a `ServerConfig` that is not usable, by field name."""
-    checks: dict[str, Callable[[Any], str]] = {
-        "name": _name_problem,
-        "protocol": lambda value: _choice_problem("protocol", value, PROTOCOLS),
-        "host": _host_problem,
-        "port": lambda value: _number_problem("port", value, 1, 65535, whole=True),
-        "called_ae_title": lambda value: ae_title_problem("called AE title", value),
-        "calling_ae_title": lambda value: ae_title_problem("calling AE title", value, optional=True),
-        "timeout_s": lambda value: _number_problem("time-out", value, 1, _LONGEST_TIMEOUT_S, whole=False),
-        "enabled": lambda value: "" if isinstance(value, bool) else "The field enabled is yes or no.",
-        "max_associations": lambda value: _number_problem(
-            "number of associations", value, 1, _MOST_ASSOCIATIONS, whole=True
-        ),
-        "retrieve_protocol": lambda value: _choice_problem("retrieve protocol", value, RETRIEVE_PROTOCOLS),
-    }
-    problems = {name: check(values[name]) for name, check in checks.items() if name in values}
-    return {name: problem for name, problem in problems.items() if problem}
-
-
-def ae_title_problem(what: str, value: object, *, optional: bool = False) -> str:
-    """What is wrong with an AE title, empty if nothing (DICOM PS3.5 6.2: VR AE)."""
-    if not isinstance(value, str):
-        return f"The {what} must be text."
-    if not value.strip():
-        return "" if optional else f"The {what} is missing."
-    if len(value) > _LONGEST_AE_TITLE:
-        return f"The {what} has {len(value)} characters; at most {_LONGEST_AE_TITLE} are allowed."
-    if not value.isascii() or not value.isprintable() or "\\" in value:
-        return f"The {what} may hold only plain letters, digits and signs, and no backslash."
-    return ""
-
-
-def _name_problem(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        return "The name of the server is missing."
-    if len(value) > _LONGEST_NAME or not value.isprintable():
-        return f"The name of the server must be one line of at most {_LONGEST_NAME} characters."
-    return ""
-
-
-def _host_problem(value: object) -> str:
-    if not isinstance(value, str) or not value.strip():
-        return "The host is missing."
-    if any(character.isspace() or character in "/\\@" for character in value):
-        return f"The host {value!r} must be a plain name or address, without spaces, slashes or a user."
-    return ""
-
-
-def _number_problem(what: str, value: object, lowest: float, highest: float, *, whole: bool) -> str:
-    kinds = (int,) if whole else (int, float)
-    if isinstance(value, bool) or not isinstance(value, kinds) or not lowest <= value <= highest:
-        kind = "a whole number" if whole else "a number"
-        return f"The {what} must be {kind} from {lowest:g} to {highest:g}, not {value!r}."
-    return ""
-
-
-def _choice_problem(what: str, value: object, choices: tuple[str, ...]) -> str:
-    return "" if value in choices else f"The {what} must be one of {', '.join(choices)}, not {value!r}."

@@ -1,4 +1,4 @@
-"""`DimseDriver`: one DICOM server by DIMSE (C-ECHO, C-FIND, C-GET).
+"""`DimseDriver`: one DICOM server by DIMSE (C-ECHO, C-FIND, C-GET, C-MOVE, C-STORE, worklist).
 
 Keeps the association of its last query open for the next one, because a job asks several things in a row.
 One job, one thread; bulk retrieval goes to the worker processes of `BulkPool` where there are any.
@@ -6,26 +6,36 @@ One job, one thread; bulk retrieval goes to the worker processes of `BulkPool` w
 
 from __future__ import annotations
 
+import dataclasses
+import datetime
 import time
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from VisualDICOMBrowserLib.errors import AssociationError, NetworkError
 from VisualDICOMBrowserLib.model import (
     AnyRecord,
     FindResult,
+    InstanceRecord,
     InstanceSink,
     JobControl,
     Query,
     RetrieveRequest,
     RetrieveResult,
+    WorklistItem,
+    WorklistQuery,
 )
-from VisualDICOMBrowserLib.servers.association import ContextProposal
+from VisualDICOMBrowserLib.servers.association import Caller, ContextProposal
 from VisualDICOMBrowserLib.servers.bulk_fetch import FetchPart, caller_for, fetch
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse_find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND, Search
-from VisualDICOMBrowserLib.servers.driver import OnRecords
+from VisualDICOMBrowserLib.servers.dimse_retrieve import Retrieval
+from VisualDICOMBrowserLib.servers.dimse_store import StoreJob, store_address
+from VisualDICOMBrowserLib.servers.dimse_worklist import find_worklist
+from VisualDICOMBrowserLib.servers.driver import DriverServices, OnRecords, OnSent
 from VisualDICOMBrowserLib.servers.faults import operation_failed
 from VisualDICOMBrowserLib.servers.links import Link, end_link, open_link
+from VisualDICOMBrowserLib.servers.query_limits import effective_query
 from VisualDICOMBrowserLib.servers.retrieve_plan import cut_instances, parts_of, plan_retrieve
 from VisualDICOMBrowserLib.servers.storage_classes import UNCOMPRESSED
 from VisualDICOMBrowserLib.settings import Settings
@@ -49,6 +59,8 @@ class DimseDriver:
         Our AE title and PDU size.
     pool : BulkPool, optional
         Worker processes for bulk retrieval.
+    services : DriverServices, optional
+        Our listener and other servers, for C-MOVE.
     own_loop : bool
         False to receive through pynetdicom even where our own loop would work.
     """
@@ -58,14 +70,27 @@ class DimseDriver:
         config: ServerConfig,
         settings: Settings,
         pool: BulkPool | None = None,
+        services: DriverServices | None = None,
         *,
         own_loop: bool = True,
     ) -> None:
         self._config = config
-        self._caller = caller_for(config, settings)
         self._pool = pool
+        self._services = services or DriverServices()
+        self._caller = _with_key_password(caller_for(config, settings), config, self._services)
         self._own_loop = own_loop
         self._query_link: Link | None = None
+        self._retrieval = Retrieval(
+            config,
+            self._caller,
+            settings,
+            pool,
+            self._services,
+            get=self._get,
+            find=self.find,
+            rest=self._end_query_link,
+            own_loop=own_loop,
+        )
 
     @property
     def name(self) -> str:
@@ -78,9 +103,8 @@ class DimseDriver:
         started = time.monotonic()
         proposals = [ContextProposal(_VERIFICATION, UNCOMPRESSED)]
         link = open_link(self._config, self._caller, proposals, own_loop=self._own_loop, control=control)
-        control.on_cancel(link.abort)
         try:
-            status = link.echo()
+            status = link.echo(control)
         except BaseException:
             link.abort()
             control.raise_if_cancelled()
@@ -94,6 +118,7 @@ class DimseDriver:
     def find(self, query: Query, control: JobControl, on_records: OnRecords | None = None) -> FindResult:
         """Records that match (C-FIND); `on_records` gets them in batches while they come."""
         control.raise_if_cancelled()
+        query = effective_query(self._config, query, datetime.date.today())
         kept, self._query_link = self._query_link, None
         told = _Told(on_records)
         if kept is not None:
@@ -106,16 +131,32 @@ class DimseDriver:
         return self._search(self._open_query_link(control), query, control, told)
 
     def retrieve(self, request: RetrieveRequest, sink: InstanceSink, control: JobControl) -> RetrieveResult:
-        """Fetch instances (C-GET) into `sink`, over several associations where that is faster."""
+        """Fetch instances by C-GET, by C-MOVE to our listener or by way of a proxy, as the server is set up."""
+        return self._retrieval.run(request, sink, control)
+
+    def worklist(self, query: WorklistQuery, control: JobControl) -> tuple[WorklistItem, ...]:
+        """Scheduled procedure steps (Modality Worklist C-FIND)."""
+        return find_worklist(self._config, self._caller, query, control, own_loop=self._own_loop)
+
+    def picture(self, study: str, series: str, instance: str, control: JobControl) -> bytes | None:
+        """None: DIMSE has no pictures drawn by the server."""
+        return None
+
+    def store(self, instances: Sequence[InstanceRecord], control: JobControl, on_sent: OnSent) -> None:
+        """Send local instances (C-STORE) to the server's address for sending; `on_sent` hears of each."""
         control.raise_if_cancelled()
-        plan = self._plan(request, control)
-        if self._pool is not None and self._pool.workers:
-            return self._pool.retrieve(self._config, self._caller, plan, sink, control)
-        return fetch(self._config, self._caller, plan[0], sink, control, own_loop=self._own_loop)
+        StoreJob(store_address(self._config), self._caller, control, on_sent).run(instances)
 
     def close(self) -> None:
         """Release the association that is kept."""
         self._end_query_link()
+
+    def _get(self, request: RetrieveRequest, sink: InstanceSink, control: JobControl) -> RetrieveResult:
+        """C-GET, over several associations where that is faster."""
+        plan = self._plan(request, control)
+        if self._pool is not None and self._pool.workers:
+            return self._pool.retrieve(self._config, self._caller, plan, sink, control)
+        return fetch(self._config, self._caller, plan[0], sink, control, own_loop=self._own_loop)
 
     def _plan(self, request: RetrieveRequest, control: JobControl) -> list[FetchPart]:
         workers = self._pool.workers if self._pool is not None else 0
@@ -150,7 +191,7 @@ class DimseDriver:
 
     def _open_query_link(self, control: JobControl) -> Link:
         proposals = [
-            ContextProposal(STUDY_ROOT_FIND, UNCOMPRESSED),
+            ContextProposal(STUDY_ROOT_FIND, UNCOMPRESSED, relational=True),
             ContextProposal(PATIENT_ROOT_FIND, UNCOMPRESSED),
         ]
         return open_link(self._config, self._caller, proposals, own_loop=self._own_loop, control=control)
@@ -161,13 +202,23 @@ class DimseDriver:
         except BaseException as error:
             end_link(link, error)
             raise
-        self._query_link = link
+        if self._config.keep_association:
+            self._query_link = link
+        else:
+            link.release()
         return result
 
     def _end_query_link(self) -> None:
         link, self._query_link = self._query_link, None
         if link is not None:
             link.release()
+
+
+def _with_key_password(caller: Caller, config: ServerConfig, services: DriverServices) -> Caller:
+    """The caller, able to open an encrypted key file."""
+    if not (config.tls and config.tls_key_file and services.secrets):
+        return caller
+    return dataclasses.replace(caller, key_password=services.secrets.get(config.name).get("key_password", ""))
 
 
 class _Told:

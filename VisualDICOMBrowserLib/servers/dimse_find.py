@@ -1,7 +1,7 @@
 """C-FIND at any level with keys legal there: which requests a query needs, and how their answers are gathered.
 
-A query that lacks the unique keys of the levels above is answered by searching those levels first. One
-thread per run.
+A query that lacks the unique keys of the levels above is answered by searching those levels first, unless the server
+agreed to relational queries (PS3.4 C.4.1.2.2.2). One thread per run.
 """
 
 from __future__ import annotations
@@ -10,6 +10,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import replace
 
+from VisualDICOMBrowserLib.errors import PeerError
 from VisualDICOMBrowserLib.model import (
     AnyRecord,
     FindResult,
@@ -22,7 +23,14 @@ from VisualDICOMBrowserLib.model import (
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import OnRecords
 from VisualDICOMBrowserLib.servers.faults import operation_failed
-from VisualDICOMBrowserLib.servers.identifiers import answers_filter, identifier, record_from, unique_key
+from VisualDICOMBrowserLib.servers.identifiers import (
+    answers_filter,
+    has_wild_cards,
+    identifier,
+    record_from,
+    unique_key,
+    without_optional_filters,
+)
 from VisualDICOMBrowserLib.servers.links import Link
 from VisualDICOMBrowserLib.servers.status import CANCELLED, Outcome, outcome_of
 
@@ -32,6 +40,8 @@ STUDY_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.2.1"
 PATIENT_ROOT_FIND = "1.2.840.10008.5.1.4.1.2.1.1"
 
 _PARTIAL = 0xB001
+_REFUSED = "peer_status"
+_DOES_NOT_FIT = 0xA900
 _BATCH_RECORDS = 200
 _BATCH_S = 0.1
 
@@ -66,6 +76,7 @@ class Search:
         self._batch_started = time.monotonic()
         self._limit_reached = False
         self._warnings: dict[str, None] = {}
+        self._relational = STUDY_ROOT_FIND in link.opened.relational
 
     def run(self) -> FindResult:
         """All records, each once.
@@ -77,6 +88,8 @@ class Search:
         JobCancelled
             The user gave up.
         """
+        if self._query.date_from and self._query.date_to and self._query.date_from > self._query.date_to:
+            return FindResult()
         # Read to the end also when enough is known: the link asks the server to stop, and stays usable.
         for record in self._found(self._query):
             if not self._enough():
@@ -90,6 +103,8 @@ class Search:
         )
 
     def _found(self, query: Query) -> Iterator[AnyRecord]:
+        if self._relational and query.level in (Level.SERIES, Level.IMAGE):
+            return self._ask(query)
         if query.level is Level.PATIENT and not self._can_ask_for_patients(query):
             return self._patients_of_studies(query)
         if query.level is Level.SERIES and not query.StudyInstanceUID:
@@ -135,14 +150,35 @@ class Search:
             )
 
     def _ask(self, query: Query) -> Iterator[AnyRecord]:
+        """Answers of one C-FIND; without its optional filters if the server refuses it with them."""
+        plain, dropped = without_optional_filters(query)
+        told = False
+        try:
+            for record in self._answers(query, query):
+                told = True
+                yield record
+        except PeerError as refusal:
+            if told or not dropped or refusal.code != _REFUSED or self._enough():
+                raise
+            try:
+                yield from self._answers(plain, query)
+            except PeerError:
+                raise refusal from None
+            them = "it" if len(dropped) == 1 else "them"
+            self._warn(f"{self._config.name} cannot search by {' and '.join(dropped)}. Asked without {them}.")
+
+    def _answers(self, asked: Query, query: Query) -> Iterator[AnyRecord]:
+        """Answers to `asked` that fit `query`."""
         patients = query.level is Level.PATIENT
         model = PATIENT_ROOT_FIND if patients else STUDY_ROOT_FIND
         if not patients and self._link.opened.context_for(STUDY_ROOT_FIND) is None:
             model = PATIENT_ROOT_FIND
         incomplete = 0
-        for status, comment, values in self._link.find(model, identifier(query), self._enough):
+        for status, comment, values in self._link.find(
+            model, identifier(asked, relational=self._relational), self._enough
+        ):
             if values is None:
-                self._judge(status, comment)
+                self._judge(status, comment, asked)
                 break
             record = record_from(query.level, values, query, self._config.name)
             if record is None:
@@ -155,7 +191,7 @@ class Search:
     def _enough(self) -> bool:
         return self._limit_reached or self._control.cancel_requested
 
-    def _judge(self, status: int, comment: str) -> None:
+    def _judge(self, status: int, comment: str, asked: Query) -> None:
         if status == _PARTIAL:
             self._limit_reached = True
             self._warn(f"{self._config.name} gave only its first matches, more exist.")
@@ -166,7 +202,10 @@ class Search:
         if outcome is Outcome.WARNING:
             self._warn(str(operation_failed(self._config, "answered with a warning", status, comment)))
         elif outcome is not Outcome.SUCCESS:
-            raise operation_failed(self._config, "could not search", status, comment)
+            failure = operation_failed(self._config, "could not search", status, comment)
+            if failure.code == _REFUSED and status >= _DOES_NOT_FIT and has_wild_cards(asked):
+                failure.next_step = "It may not know wild cards: try the whole patient ID, name or accession number."
+            raise failure
 
     def _add(self, record: AnyRecord) -> None:
         key = unique_key(record)

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from VisualDICOMBrowserLib.errors import AssociationError, NetworkError, PeerError, VisualDICOMError
 from VisualDICOMBrowserLib.model import (
     FailedInstance,
-    InstanceSink,
     JobControl,
     Level,
+    PartSink,
     RetrieveRequest,
     RetrieveResult,
 )
@@ -26,7 +26,7 @@ from VisualDICOMBrowserLib.servers.progress import ProgressSum, is_answered, set
 from VisualDICOMBrowserLib.servers.receiving import InstanceReceiver
 from VisualDICOMBrowserLib.servers.status import CANCELLED, Outcome, outcome_of, status_text
 
-__all__ = ["PATIENT_ROOT_GET", "STUDY_ROOT_GET", "get_instances"]
+__all__ = ["PATIENT_ROOT_GET", "STUDY_ROOT_GET", "get_instances", "pieces_of"]
 
 STUDY_ROOT_GET = "1.2.840.10008.5.1.4.1.2.2.3"
 PATIENT_ROOT_GET = "1.2.840.10008.5.1.4.1.2.1.3"
@@ -37,7 +37,7 @@ _PROGRESS_S = 0.1
 
 
 def get_instances(
-    config: ServerConfig, link: Link, request: RetrieveRequest, sink: InstanceSink, control: JobControl
+    config: ServerConfig, link: Link, request: RetrieveRequest, sink: PartSink, control: JobControl
 ) -> RetrieveResult:
     """Fetch what `request` names over `link` into `sink`.
 
@@ -51,7 +51,7 @@ def get_instances(
     model, patient = _model(config, link, request)
     total = ProgressSum(control, request.expected)
     outcomes: list[tuple[int | None, RetrieveResult | VisualDICOMError]] = []
-    for level, instances in _parts(request):
+    for level, instances in pieces_of(request):
         control.raise_if_cancelled()
         elements = retrieve_identifier(level, patient, request.StudyInstanceUID, request.SeriesInstanceUID, instances)
         wanted = frozenset(instances)
@@ -84,7 +84,8 @@ def _model(config: ServerConfig, link: Link, request: RetrieveRequest) -> tuple[
     raise no_context(config, "retrieve by C-GET")
 
 
-def _parts(request: RetrieveRequest) -> Iterator[tuple[Level, tuple[str, ...]]]:
+def pieces_of(request: RetrieveRequest) -> Iterator[tuple[Level, tuple[str, ...]]]:
+    """Level and SOP Instance UIDs of each identifier that `request` needs."""
     if request.SOPInstanceUIDs:
         for start in range(0, len(request.SOPInstanceUIDs), _MOST_UIDS):
             yield Level.IMAGE, request.SOPInstanceUIDs[start : start + _MOST_UIDS]

@@ -1,22 +1,26 @@
 """Flat codec of DICOM data elements, as command sets and query identifiers use them (DICOM PS3.5 7).
 
-Bytes in, bytes by tag out; sequences are skipped, nothing is validated or converted, so that what a peer
-sends can neither warn nor recurse. Data sets with pixels are never parsed here. Any thread.
+Bytes in, bytes by tag out; sequences are skipped but for one that is asked for, nothing is validated or converted, so
+that what a peer sends can neither warn nor recurse. Data sets with pixels are never parsed here. Any thread.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 __all__ = [
     "EXPLICIT_LITTLE",
     "IMPLICIT_LITTLE",
+    "Element",
     "MalformedElements",
     "encode_elements",
     "parse_elements",
     "uid_bytes",
 ]
+
+Element = tuple[int, str, bytes | Sequence["Element"]]
+"""Tag, VR and value; the value of a sequence is the elements of its one item."""
 
 IMPLICIT_LITTLE = "1.2.840.10008.1.2"
 EXPLICIT_LITTLE = "1.2.840.10008.1.2.1"
@@ -36,10 +40,13 @@ class MalformedElements(ValueError):
     """The bytes are no data elements."""
 
 
-def encode_elements(elements: Iterable[tuple[int, str, bytes]], *, implicit: bool) -> bytes:
-    """Elements as (tag, VR, value) in little endian, sorted by tag, values padded to even length."""
+def encode_elements(elements: Iterable[Element], *, implicit: bool) -> bytes:
+    """Elements in little endian, sorted by tag, values padded to even length."""
     out = bytearray()
-    for tag, vr, value in sorted(elements):
+    for tag, vr, value in sorted(elements, key=lambda element: element[0]):
+        if not isinstance(value, bytes):
+            item = encode_elements(value, implicit=implicit)
+            value = _tag_and_length.pack(_ITEM >> 16, _ITEM & 0xFFFF, len(item)) + item
         if len(value) % 2:
             value += b"\0" if vr in ("UI", "OB", "UN") else b" "
         code = vr.encode("ascii")
@@ -53,11 +60,13 @@ def encode_elements(elements: Iterable[tuple[int, str, bytes]], *, implicit: boo
     return bytes(out)
 
 
-def parse_elements(data: bytes | memoryview, *, implicit: bool, beginning_only: bool = False) -> dict[int, bytes]:
+def parse_elements(
+    data: bytes | memoryview, *, implicit: bool, beginning_only: bool = False, within: int | None = None
+) -> dict[int, bytes]:
     """Values by tag of the top level; sequences and values of undefined length are left out.
 
-    With `beginning_only` the data are the first bytes of a longer data set, and an element that is not there in
-    full ends the reading.
+    `within` is the tag of a sequence whose elements are put among those of the top level. With `beginning_only` the
+    data are the first bytes of a longer data set, and an element that is not there in full ends the reading.
 
     Raises
     ------
@@ -66,14 +75,14 @@ def parse_elements(data: bytes | memoryview, *, implicit: bool, beginning_only: 
     """
     values: dict[int, bytes] = {}
     try:
-        _parse(memoryview(data), implicit, values)
+        _parse(memoryview(data), implicit, values, within)
     except MalformedElements:
         if not beginning_only:
             raise
     return values
 
 
-def _parse(view: memoryview, implicit: bool, values: dict[int, bytes]) -> None:
+def _parse(view: memoryview, implicit: bool, values: dict[int, bytes], within: int | None) -> None:
     end = len(view)
     position = 0
     depth = 0
@@ -81,6 +90,8 @@ def _parse(view: memoryview, implicit: bool, values: dict[int, bytes]) -> None:
         tag, length, position, is_sequence = _header(view, position, implicit)
         if tag in (_ITEM_END, _SEQUENCE_END):
             depth = max(0, depth - 1)
+        elif not depth and within is not None and tag in (within, _ITEM):
+            continue  # only the header: what it holds is read as if it stood here
         elif length == _UNDEFINED:
             depth += 1
         elif tag == _ITEM and depth:

@@ -15,17 +15,18 @@ from VisualDICOMBrowserLib.servers.pdata import Command, CommandField, ProtocolF
 from VisualDICOMBrowserLib.servers.receiving import InstanceReceiver
 from VisualDICOMBrowserLib.servers.status import is_pending
 
-__all__ = ["FAILED_UIDS", "GetOutcome", "run_get"]
+__all__ = ["FAILED_UIDS", "LONGEST_IDENTIFIER", "GetOutcome", "outcome_in", "run_get"]
 
 FAILED_UIDS = 0x00080058
 """Failed SOP Instance UID List."""
 
-_LONGEST_IDENTIFIER = 4 * 1024 * 1024
+LONGEST_IDENTIFIER = 4 * 1024 * 1024
+"""Most bytes of a list of failed instances."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class GetOutcome:
-    """The final answer to a C-GET: status, comment, sub-operation counters, UIDs the server names as failed.
+    """An answer to C-GET or C-MOVE: status, comment, sub-operation counters, UIDs the server names as failed.
 
     Counters that the server left out are None.
     """
@@ -87,10 +88,9 @@ def run_get(
             message = f"command {command.field:04X} during C-GET"
             raise ProtocolFault(message)
         else:
-            data = channel.receive_data(_LONGEST_IDENTIFIER) if command.has_data else b""
+            data = channel.receive_data(LONGEST_IDENTIFIER) if command.has_data else b""
             if not is_pending(command.status):
-                implicit = context.transfer_syntax == IMPLICIT_LITTLE
-                return _outcome(command, _failed_uids(data, implicit=implicit))
+                return outcome_in(command, data, context.transfer_syntax)
             receiver.announced(command.remaining)
 
 
@@ -119,7 +119,8 @@ def _take_instance(
     channel.send_message(context_id, answer)
 
 
-def _outcome(command: Command, failed_uids: tuple[str, ...]) -> GetOutcome:
+def outcome_in(command: Command, data: bytes, transfer_syntax: str) -> GetOutcome:
+    """What an answer says, its identifier `data` (empty if it has none) included."""
     return GetOutcome(
         status=command.status or 0,
         comment=command.comment,
@@ -127,7 +128,7 @@ def _outcome(command: Command, failed_uids: tuple[str, ...]) -> GetOutcome:
         completed=command.completed,
         failed=command.failed,
         warning=command.warning,
-        failed_uids=failed_uids,
+        failed_uids=_failed_uids(data, implicit=transfer_syntax == IMPLICIT_LITTLE),
     )
 
 

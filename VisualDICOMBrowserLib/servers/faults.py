@@ -27,7 +27,9 @@ from VisualDICOMBrowserLib.servers.status import Outcome, outcome_of, status_tex
 __all__ = [
     "connect_fault",
     "connection_fault",
+    "lost_while_connecting",
     "no_context",
+    "not_dicom",
     "operation_failed",
     "peer_faults",
     "rejected",
@@ -39,6 +41,14 @@ __all__ = [
 def connect_fault(config: ServerConfig, fault: OSError) -> NetworkError:
     """Why no TCP connection came about."""
     if isinstance(fault, socket.gaierror):
+        # No name server answers; those under .invalid would not know better (RFC 6761 6.4).
+        if fault.errno == socket.EAI_AGAIN and not config.host.endswith(".invalid"):
+            return NetworkError(
+                f"{config.name}: the name {config.host} cannot be looked up now.",
+                code="unreachable",
+                server=config.name,
+                next_step="Check the network of this computer.",
+            )
         return NetworkError(
             f"{config.name}: the name {config.host} is not known in this network.",
             code="unknown_host",
@@ -71,31 +81,57 @@ def unanswered(config: ServerConfig) -> PeerTimeoutError:
     )
 
 
-def rejected(config: ServerConfig, calling: str, result: int, source: int, reason: int) -> AssociationError:
-    """Why the server rejected the association (DICOM PS3.8 9.3.4)."""
-    name = config.name
-    if (source, reason) == (1, 7):
-        message = f'{name} does not know the AE title "{config.called_ae_title}".'
-        return AssociationError(
-            message, code="called_ae", server=name, next_step="Ask its administrator for the right AE title."
-        )
-    if (source, reason) == (1, 3):
-        message = f'{name} does not know us ("{calling}").'
-        return AssociationError(
-            message,
-            code="calling_ae",
-            server=name,
-            next_step="Ask its administrator to register our AE title there.",
-        )
-    if source == 3 or result == 2:
-        message = f"{name} is busy and takes no further connection now."
-        return AssociationError(message, code="busy", server=name, next_step="Try again later.")
-    return AssociationError(
-        f"{name} rejected the connection without a usable reason.",
-        code="association_rejected",
-        server=name,
-        next_step="Check both AE titles with its administrator.",
+def not_dicom(config: ServerConfig, language: str = "") -> PeerError:
+    """The port speaks `language` instead of DICOM; empty if it was not recognised."""
+    words = f"speaks {language}, not DICOM" if language else "does not answer in DICOM"
+    return PeerError(
+        f"{config.name}: port {config.port} {words}.",
+        code="not_dicom",
+        server=config.name,
+        next_step="Ask its administrator for the DICOM port.",
     )
+
+
+def lost_while_connecting(config: ServerConfig) -> NetworkError:
+    """The connection ended before anything was agreed on."""
+    return NetworkError(
+        f"{config.name} closed the connection while it was set up.",
+        code="connection_lost",
+        server=config.name,
+        next_step="Try again.",
+    )
+
+
+def rejected(config: ServerConfig, calling: str, result: int, source: int, reason: int) -> AssociationError:
+    """Why the server rejected the association: result, source and reason of DICOM PS3.8 9.3.4."""
+    name = config.name
+    known = {
+        (1, 2): ("association_rejected", f"{name} does not take DICOM associations of our kind.", ""),
+        (1, 3): (
+            "calling_ae",
+            f'{name} does not know us ("{calling}").',
+            "Ask its administrator to register our AE title there.",
+        ),
+        (1, 7): (
+            "called_ae",
+            f'{name} does not know the AE title "{config.called_ae_title}".',
+            "Ask its administrator for the right AE title.",
+        ),
+        (2, 2): ("association_rejected", f"{name} does not know our version of the DICOM protocol.", ""),
+        (3, 1): ("busy", f"{name} is busy and takes no further connection now.", "Try again later."),
+        (3, 2): (
+            "local_limit",
+            f"{name} has as many connections as it allows and takes no further one now.",
+            "Try again later, or allow fewer connections to it.",
+        ),
+    }
+    code, message, next_step = known.get((source, reason), ("", "", ""))
+    if not code and (source == 3 or result == 2):
+        code, message, next_step = known[3, 1]
+    if not code:
+        code, message = "association_rejected", f"{name} rejected the connection without a usable reason."
+    next_step = next_step or "Check both AE titles with its administrator."
+    return AssociationError(message, code=code, server=name, next_step=next_step)
 
 
 def no_context(config: ServerConfig, service: str) -> AssociationError:

@@ -7,7 +7,7 @@ unique keys of the levels above. Pure functions, no network; any thread.
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import translate
 from typing import Any
 
@@ -32,11 +32,16 @@ __all__ = [
     "TAGS",
     "Attribute",
     "answers_filter",
+    "date_range",
     "elements_of",
+    "encoded_text",
+    "has_wild_cards",
     "identifier",
     "record_from",
     "retrieve_identifier",
+    "text_pattern",
     "unique_key",
+    "without_optional_filters",
 ]
 
 
@@ -131,6 +136,10 @@ _RECORDS: dict[Level, type[Any]] = {
     Level.SERIES: SeriesRecord,
     Level.IMAGE: InstanceRecord,
 }
+_OPTIONAL_FILTERS: dict[Level, tuple[tuple[str, Any, str], ...]] = {
+    Level.STUDY: (("StudyDescription", "", "study description"), ("Modalities", (), "modality")),
+    Level.SERIES: (("SeriesDescription", "", "series description"),),
+}
 _WHOLE_NUMBERS = frozenset(name for name, attribute in TAGS.items() if attribute.vr in ("IS", "US"))
 _SEVERAL_VALUES = frozenset(("ModalitiesInStudy", "SOPClassesInStudy"))
 _UNIQUE_KEYS = {
@@ -140,12 +149,14 @@ _UNIQUE_KEYS = {
 }
 
 
-def identifier(query: Query, *, also: tuple[str, ...] = ()) -> list[tuple[int, str, bytes]]:
+def identifier(query: Query, *, also: tuple[str, ...] = (), relational: bool = False) -> list[tuple[int, str, bytes]]:
     """Elements of a C-FIND identifier at the query's level, with return keys and the filters legal there.
 
-    `also` names further attributes to be returned.
+    `also` names further attributes to be returned; in a `relational` query the filters of all levels above are legal.
     """
     values = dict.fromkeys((*_RETURN_KEYS[query.level], *also), "")
+    if relational:
+        values.update({key: text for key, text in _upper_filters(query).items() if text})
     values.update({key: text for key, text in _filters(query).items() if text})
     return elements_of(values, query.level)
 
@@ -158,7 +169,7 @@ def elements_of(values: dict[str, str], level: Level) -> list[tuple[int, str, by
         elements.append((SPECIFIC_CHARACTER_SET, "CS", character_set.encode("ascii")))
     for keyword, text in values.items():
         attribute = TAGS[keyword]
-        elements.append((attribute.tag, attribute.vr, _encoded(attribute, text, character_set)))
+        elements.append((attribute.tag, attribute.vr, encoded_text(attribute, text, character_set)))
     return elements
 
 
@@ -193,7 +204,8 @@ def record_from(level: Level, values: dict[int, bytes], query: Query, server: st
     if level is Level.IMAGE and not fields.get("SeriesInstanceUID"):
         fields["SeriesInstanceUID"] = query.SeriesInstanceUID
     if level is Level.SERIES:
-        fields["PatientID"] = query.PatientID
+        told = decode_text(values.get(TAGS["PatientID"].tag, b""), character_set)
+        fields["PatientID"] = told or query.PatientID
     if level is not Level.PATIENT:
         if not fields.get(_UNIQUE_KEYS[level]):
             return None
@@ -235,43 +247,76 @@ def answers_filter(record: AnyRecord, query: Query) -> bool:
     return True
 
 
+def without_optional_filters(query: Query) -> tuple[Query, tuple[str, ...]]:
+    """The query without filters by attributes that servers need not support (PS3.4 C.6.1.1, C.6.2.1), and their names.
+
+    The attributes themselves are still asked for, so that `answers_filter` can decide.
+    """
+    values = {"StudyDescription": query.StudyDescription, "SeriesDescription": query.SeriesDescription}
+    optional = {
+        name: (empty, words)
+        for name, empty, words in _OPTIONAL_FILTERS.get(query.level, ())
+        if values.get(name) or (name == "Modalities" and len(query.Modalities) == 1)
+    }
+    changes: dict[str, Any] = {name: empty for name, (empty, _) in optional.items()}
+    return replace(query, **changes), tuple(words for _, words in optional.values())
+
+
+def has_wild_cards(query: Query) -> bool:
+    """Whether the identifier of `query` asks for a part of a patient ID, name or accession number."""
+    filters = _filters(query)
+    keys = ("PatientID", "PatientName", "AccessionNumber")
+    return any("*" in filters.get(key, "") or "?" in filters.get(key, "") for key in keys)
+
+
 def _filters(query: Query) -> dict[str, str]:
     modality = query.Modalities[0] if len(query.Modalities) == 1 else ""
     if query.level is Level.PATIENT:
-        return {"PatientID": _pattern(query.PatientID), "PatientName": _pattern(query.PatientName)}
+        return {"PatientID": text_pattern(query.PatientID), "PatientName": text_pattern(query.PatientName)}
     if query.level is Level.STUDY:
         return {
-            "PatientID": _pattern(query.PatientID),
-            "PatientName": _pattern(query.PatientName),
+            "PatientID": text_pattern(query.PatientID),
+            "PatientName": text_pattern(query.PatientName),
             "StudyInstanceUID": query.StudyInstanceUID,
-            "StudyDescription": _pattern(query.StudyDescription),
-            "AccessionNumber": _pattern(query.AccessionNumber),
+            "StudyDescription": text_pattern(query.StudyDescription),
+            "AccessionNumber": text_pattern(query.AccessionNumber),
             "ModalitiesInStudy": modality,
-            "StudyDate": _range(query.date_from, query.date_to),
+            "StudyDate": date_range(query.date_from, query.date_to),
         }
     upper = {"StudyInstanceUID": query.StudyInstanceUID, "SeriesInstanceUID": query.SeriesInstanceUID}
     if query.level is Level.SERIES:
         return {
             **upper,
-            "SeriesDescription": _pattern(query.SeriesDescription),
+            "SeriesDescription": text_pattern(query.SeriesDescription),
             "Modality": modality,
         }
     return {**upper, "SOPInstanceUID": query.SOPInstanceUID}
 
 
-def _pattern(text: str) -> str:
+def _upper_filters(query: Query) -> dict[str, str]:
+    """Filters of the levels above a series or an image; the modality is the series' own there."""
+    upper = _filters(replace(query, level=Level.STUDY, Modalities=()))
+    if query.level is Level.IMAGE:
+        upper.update(_filters(replace(query, level=Level.SERIES)))
+    # The identity of the patient of each series is not in the query.
+    return {"PatientID": "", **upper}
+
+
+def text_pattern(text: str) -> str:
     """Text that matches anywhere (PS3.4 C.2.2.2.4), unless the user put wild cards."""
     plain = text.strip().replace("\\", "?")
     return plain if not plain or "*" in plain or "?" in plain else f"*{plain}*"
 
 
-def _range(date_from: str, date_to: str) -> str:
+def date_range(date_from: str, date_to: str) -> str:
+    """Range matching of dates (PS3.4 C.2.2.2.5)."""
     if date_from and date_from == date_to:
         return date_from
     return f"{date_from}-{date_to}" if date_from or date_to else ""
 
 
-def _encoded(attribute: Attribute, text: str, character_set: str) -> bytes:
+def encoded_text(attribute: Attribute, text: str, character_set: str) -> bytes:
+    """Value of an element from text; only text attributes may use the character set."""
     if attribute.vr == "US":
         return b""
     if attribute.vr in ("LO", "SH", "PN", "LT", "ST"):
@@ -296,7 +341,7 @@ def _value(keyword: str, attribute: Attribute, raw: bytes, character_set: bytes)
 def _fits(pattern: str, text: str) -> bool:
     if not pattern or not text:
         return True
-    return re.fullmatch(translate(_pattern(pattern).casefold()), text.casefold()) is not None
+    return re.fullmatch(translate(text_pattern(pattern).casefold()), text.casefold()) is not None
 
 
 def _has_any(wanted: tuple[str, ...], present: tuple[str, ...]) -> bool:

@@ -27,12 +27,14 @@ from VisualDICOMBrowserLib.servers.channel import CANCEL_WAIT_S, Channel, has_qu
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.elements import (
     IMPLICIT_LITTLE,
+    Element,
     MalformedElements,
     encode_elements,
     parse_elements,
 )
 from VisualDICOMBrowserLib.servers.fast_get import GetOutcome, run_get
 from VisualDICOMBrowserLib.servers.faults import no_context, peer_faults
+from VisualDICOMBrowserLib.servers.move_loop import MoveWatch, run_move
 from VisualDICOMBrowserLib.servers.pdata import Command, CommandField, ProtocolFault
 from VisualDICOMBrowserLib.servers.progress import ends_in_order
 from VisualDICOMBrowserLib.servers.receiving import InstanceReceiver
@@ -42,7 +44,7 @@ __all__ = ["Answer", "ChannelLink", "Elements", "Link", "StopAsking", "end_link"
 
 logger = logging.getLogger(__name__)
 
-Elements = Sequence[tuple[int, str, bytes]]
+Elements = Sequence[Element]
 Answer = tuple[int, str, dict[int, bytes] | None]
 """Status, the server's comment, and the values of a match (None in the final answer)."""
 
@@ -67,16 +69,25 @@ class Link(Protocol):
 
     opened: Opened
 
-    def echo(self) -> int:
-        """Status of a C-ECHO."""
+    def echo(self, control: JobControl | None = None) -> int:
+        """Status of a C-ECHO; `control` can end the waiting."""
         ...
 
-    def find(self, model: str, elements: Elements, stop: StopAsking) -> Iterator[Answer]:
-        """Answers to a C-FIND, the final one included; cancelled once `stop` says so."""
+    def find(self, model: str, elements: Elements, stop: StopAsking, within: int | None = None) -> Iterator[Answer]:
+        """Answers to a C-FIND, the final one included; cancelled once `stop` says so.
+
+        `within` names a sequence of one item, whose attributes are put among the others.
+        """
         ...
 
     def get(self, model: str, elements: Elements, receiver: InstanceReceiver, control: JobControl) -> GetOutcome:
         """Run a C-GET; instances go to `receiver`."""
+        ...
+
+    def move(
+        self, model: str, elements: Elements, destination: str, watch: MoveWatch, control: JobControl
+    ) -> GetOutcome:
+        """Run a C-MOVE to the AE title `destination`."""
         ...
 
     def release(self) -> None:
@@ -142,19 +153,23 @@ class ChannelLink:
         self._message_id = 0
         self.opened = opened
 
-    def echo(self) -> int:
-        """Status of a C-ECHO (PS3.7 9.1.5)."""
+    def echo(self, control: JobControl | None = None) -> int:
+        """Status of a C-ECHO (PS3.7 9.1.5); `control` can end the waiting."""
         context = self._context(_VERIFICATION, "verification (C-ECHO)")
         request = Command(field=CommandField.C_ECHO_RQ, message_id=self._next_id(), sop_class=context.abstract_syntax)
-        with peer_faults(self._config):
-            self._channel.send_message(context.context_id, request)
-            _, command, _ = self._channel.receive_message(_LONGEST_IDENTIFIER)
-            if command.field != CommandField.C_ECHO_RSP or command.status is None:
-                message = "no answer to C-ECHO"
-                raise ProtocolFault(message)
-            return command.status
+        self._channel.on_tick = control.raise_if_cancelled if control else None
+        try:
+            with peer_faults(self._config):
+                self._channel.send_message(context.context_id, request)
+                _, command, _ = self._channel.receive_message(_LONGEST_IDENTIFIER)
+                if command.field != CommandField.C_ECHO_RSP or command.status is None:
+                    message = "no answer to C-ECHO"
+                    raise ProtocolFault(message)
+                return command.status
+        finally:
+            self._channel.on_tick = None
 
-    def find(self, model: str, elements: Elements, stop: StopAsking) -> Iterator[Answer]:
+    def find(self, model: str, elements: Elements, stop: StopAsking, within: int | None = None) -> Iterator[Answer]:
         """Answers to a C-FIND (PS3.7 9.1.2); ends after the final one, or when a cancel stays unanswered."""
         context = self._context(model, "search (C-FIND)")
         implicit = context.transfer_syntax == IMPLICIT_LITTLE
@@ -164,7 +179,7 @@ class ChannelLink:
             self._channel.send_message(context.context_id, request, encode_elements(elements, implicit=implicit))
             self._channel.on_tick = canceller.check
             try:
-                yield from self._find_answers(implicit, canceller.check)
+                yield from self._find_answers(implicit, canceller.check, within)
             except _CancelUnanswered:
                 self._channel.abort()
             finally:
@@ -188,15 +203,32 @@ class ChannelLink:
             with peer_faults(self._config):
                 return run_get(self._channel, context, request, identifier, stores, receiver, canceller.check)
         except _CancelUnanswered:
-            self._channel.abort()
-            message = (
-                f"{self._config.name} did not answer the cancel request within {CANCEL_WAIT_S:g} s, "
-                "so the connection was closed."
-            )
-            raise JobCancelled(message, server=self._config.name) from None
+            raise self._deaf_to_cancel() from None
         finally:
             self._channel.on_tick = None
             receiver.discard()
+
+    def move(
+        self, model: str, elements: Elements, destination: str, watch: MoveWatch, control: JobControl
+    ) -> GetOutcome:
+        """Run a C-MOVE (PS3.7 9.1.4)."""
+        context = self._context(model, "retrieve by C-MOVE")
+        identifier = encode_elements(elements, implicit=context.transfer_syntax == IMPLICIT_LITTLE)
+        request = Command(
+            field=CommandField.C_MOVE_RQ,
+            message_id=self._next_id(),
+            sop_class=model,
+            priority=0,
+            destination=destination,
+        )
+        canceller = _Canceller(
+            self._channel, context.context_id, request.message_id or 0, lambda: control.cancel_requested
+        )
+        try:
+            with peer_faults(self._config):
+                return run_move(self._channel, context, request, identifier, watch, canceller.check)
+        except _CancelUnanswered:
+            raise self._deaf_to_cancel() from None
 
     def release(self) -> None:
         """End the association in order."""
@@ -206,7 +238,7 @@ class ChannelLink:
         """End the association at once."""
         self._channel.abort()
 
-    def _find_answers(self, implicit: bool, check: Callable[[], None]) -> Iterator[Answer]:
+    def _find_answers(self, implicit: bool, check: Callable[[], None], within: int | None) -> Iterator[Answer]:
         while True:
             check()
             _, command, data = self._channel.receive_message(_LONGEST_IDENTIFIER)
@@ -217,10 +249,18 @@ class ChannelLink:
                 yield command.status, command.comment, None
                 return
             try:
-                values = parse_elements(data, implicit=implicit)
+                values = parse_elements(data, implicit=implicit, within=within)
             except MalformedElements as fault:
                 raise ProtocolFault(str(fault)) from fault
             yield command.status, command.comment, values
+
+    def _deaf_to_cancel(self) -> JobCancelled:
+        self._channel.abort()
+        message = (
+            f"{self._config.name} did not answer the cancel request within {CANCEL_WAIT_S:g} s, "
+            "so the connection was closed."
+        )
+        return JobCancelled(message, server=self._config.name)
 
     def _context(self, abstract_syntax: str, service: str) -> Accepted:
         context = self.opened.context_for(abstract_syntax)

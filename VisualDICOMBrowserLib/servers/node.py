@@ -1,32 +1,44 @@
 """Our own DICOM node: the local database offered to others (C-ECHO, C-FIND, C-GET, C-MOVE, C-STORE).
 
-`Node` listens and limits; one association is served by ``node_session`` in a thread of its own. Binds
-127.0.0.1 unless told otherwise. Threads: ``node-listener``, ``node-association-…``; all end on `close`.
+`Node` listens and limits; one association is served by ``node_session`` in a thread of its own, what is received goes
+through ``node_batches``. Binds 127.0.0.1 unless told otherwise. Threads: ``node-listener``, ``node-writer``,
+``node-association-…``; all end on `close`.
 """
 
 from __future__ import annotations
 
-import contextlib
 import logging
 import selectors
 import socket
+import ssl
 import threading
 from collections import Counter
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
+from VisualDICOMBrowserLib.database.records import AddOutcome
 from VisualDICOMBrowserLib.database.storing import InstanceStore
-from VisualDICOMBrowserLib.errors import NetworkError, UsageError
+from VisualDICOMBrowserLib.errors import UsageError
+from VisualDICOMBrowserLib.model import StoredInstance
+from VisualDICOMBrowserLib.servers.arrivals import Arrival, Arrivals
+from VisualDICOMBrowserLib.servers.caller_channel import NodeLimits
 from VisualDICOMBrowserLib.servers.channel import set_no_delay
-from VisualDICOMBrowserLib.servers.config import ServerConfig, ae_title_problem
-from VisualDICOMBrowserLib.servers.node_session import NodeOffer, NodeSession, OnStored
+from VisualDICOMBrowserLib.servers.config import ServerConfig
+from VisualDICOMBrowserLib.servers.config_checks import ae_title_problem
+from VisualDICOMBrowserLib.servers.listener_rules import ListenerRules
+from VisualDICOMBrowserLib.servers.listening_socket import cannot_listen, listening_socket
+from VisualDICOMBrowserLib.servers.node_batches import IncomingBatches, StoredByNode
+from VisualDICOMBrowserLib.servers.node_refusals import Refusals
+from VisualDICOMBrowserLib.servers.node_session import NodeOffer, NodeSession
 
-__all__ = ["Node"]
+__all__ = ["Node", "NodeLimits", "OnStored"]
 
 logger = logging.getLogger(__name__)
 
-_MOST_ASSOCIATIONS = 64
-_MOST_PER_ADDRESS = 32
+OnStored = Callable[[AddOutcome], None]
+
+_SMALLEST_PDU, _LARGEST_PDU = 4096, 1024 * 1024
+_BATCH_FILES, _BATCH_BYTES = 100, 64_000_000
 _END_S = 10.0
 _REST_S = 0.5
 
@@ -41,22 +53,33 @@ class Node:
     store : InstanceStore
         Where received instances go.
     ae_title : str
-        Our AE title; callers must use it.
+        Our AE title.
     host : str
         Address to listen on.
     port : int
         TCP port; 0 for a free one, then see `port`.
     destinations : mapping of str to ServerConfig
-        Where C-MOVE may send, by AE title.
-    allowed_callers : collection of str
-        AE titles that may call; empty: any.
+        Where C-MOVE may send, by AE title; asked anew each time.
+    rules : ListenerRules, optional
+        Who may call and how; without them anybody who uses our AE title.
+    limits : NodeLimits
+        What callers are allowed.
+    batch_files, batch_bytes : int
+        Most that is stored and indexed together.
+    flush_before_answer : bool
+        Confirm a received instance only when it would outlive a power cut; else when it would outlive the end of
+        this program.
+    tls : ssl.SSLContext, optional
+        Context of a server (``tls.server_context``); callers then must speak TLS.
+    arrivals : Arrivals, optional
+        Told of every instance that was stored and indexed.
     on_stored : callable, optional
-        Called with the outcome of each stored instance, from the association's thread.
+        Called with the outcome of each such instance. Both from the thread ``node-writer``.
 
     Raises
     ------
     UsageError
-        The AE title is not valid.
+        The AE title or a limit is not valid.
     """
 
     def __init__(
@@ -68,24 +91,36 @@ class Node:
         host: str = "127.0.0.1",
         port: int = 0,
         destinations: Mapping[str, ServerConfig] | None = None,
-        allowed_callers: Collection[str] = (),
+        rules: ListenerRules | None = None,
+        limits: NodeLimits = NodeLimits(),  # noqa: B008  (frozen)
+        batch_files: int = _BATCH_FILES,
+        batch_bytes: int = _BATCH_BYTES,
+        flush_before_answer: bool = False,
+        tls: ssl.SSLContext | None = None,
+        arrivals: Arrivals | None = None,
         on_stored: OnStored | None = None,
     ) -> None:
         problem = ae_title_problem("AE title of the node", ae_title)
+        if not problem and not _SMALLEST_PDU <= limits.max_pdu <= _LARGEST_PDU:
+            problem = f"The longest PDU of the node must be from {_SMALLEST_PDU} to {_LARGEST_PDU} bytes."
         if problem:
             raise UsageError(problem)
-        self._offer = NodeOffer(
-            database=database,
-            store=store,
-            ae_title=ae_title.strip(),
-            destinations=dict(destinations or {}),
-            allowed_callers=frozenset(allowed_callers),
-            on_stored=on_stored,
-        )
+        self._database = database
+        self._store = store
+        self.ae_title = ae_title.strip()
+        self._destinations: Mapping[str, ServerConfig] = destinations if destinations is not None else {}
+        self._rules = rules or ListenerRules()
+        self._limits = limits
+        self._batch = (batch_files, batch_bytes)
+        self._flush = flush_before_answer
+        self._tls = tls
+        self._arrivals = arrivals
+        self._on_stored = on_stored
         self._address = (host, port)
         self._lock = threading.Lock()
         self._sessions: dict[NodeSession, threading.Thread] = {}
         self._per_address: Counter[str] = Counter()
+        self._offer: NodeOffer | None = None
         self._listener: socket.socket | None = None
         self._wake: tuple[socket.socket, socket.socket] | None = None
         self._thread: threading.Thread | None = None
@@ -107,21 +142,34 @@ class Node:
         """
         host, port = self._address
         try:
-            self._listener = _listening_socket(host, port)
+            self._listener = listening_socket(host, port)
         except OSError as fault:
-            message = f"The node cannot listen on {host}:{port}: {fault.strerror or fault}."
-            raise NetworkError(
-                message,
-                code="cannot_listen",
-                next_step="Choose another port, or end the program that uses it.",
-            ) from fault
+            raise cannot_listen(host, port, fault) from fault
         self._wake = socket.socketpair()
-        self._thread = threading.Thread(target=self._listen, name="node-listener", daemon=True)
+        self._offer = NodeOffer(
+            database=self._database,
+            store=self._store,
+            ae_title=self.ae_title,
+            batches=IncomingBatches(
+                self._store,
+                most_files=self._batch[0],
+                most_bytes=self._batch[1],
+                flush=self._flush,
+                on_stored=self._tell,
+            ),
+            destinations=self._destinations,
+            rules=self._rules,
+            limits=self._limits,
+            tls=self._tls,
+        )
+        self._thread = threading.Thread(
+            target=self._listen, args=(self._offer, self._listener, self._wake[1]), name="node-listener", daemon=True
+        )
         self._thread.start()
 
     def close(self) -> None:
-        """Stop listening, break off running associations and wait for their threads."""
-        if self._thread is None or self._wake is None or self._listener is None:
+        """Stop listening, break off running associations, index what came, and wait for all threads."""
+        if self._thread is None or self._wake is None or self._listener is None or self._offer is None:
             return
         self._wake[0].send(b"x")
         self._thread.join(_END_S)
@@ -133,41 +181,53 @@ class Node:
             session.interrupt()
         for thread in sessions.values():
             thread.join(_END_S)
+        self._offer.batches.close()
         for end in self._wake:
             end.close()
 
-    def _listen(self) -> None:
-        if self._listener is None or self._wake is None:
-            return
+    def _tell(self, stored: Sequence[StoredByNode]) -> None:
+        """Say what was stored; in the thread ``node-writer``."""
+        if self._arrivals is not None:
+            self._arrivals.stored([_arrival(item) for item in stored])
+        if self._on_stored is not None:
+            for item in stored:
+                self._on_stored(item.outcome)
+
+    def _listen(self, offer: NodeOffer, listener: socket.socket, wake: socket.socket) -> None:
         with selectors.DefaultSelector() as selector:
-            selector.register(self._listener, selectors.EVENT_READ)
-            selector.register(self._wake[1], selectors.EVENT_READ)
+            selector.register(listener, selectors.EVENT_READ)
+            selector.register(wake, selectors.EVENT_READ)
+            refusals = Refusals(selector)
+            wait_s: float | None = None
             while True:
-                ready = {key.fileobj for key, _ in selector.select()}
-                if self._wake[1] in ready:
-                    return
+                ready = {key.fileobj for key, _ in selector.select(wait_s)}
+                if wake in ready:
+                    break
+                wait_s = refusals.serve(ready)
+                if listener not in ready:
+                    continue
                 try:
-                    sock, address = self._listener.accept()
+                    sock, address = listener.accept()
                 except OSError as fault:
                     logger.warning("A caller could not be accepted: %s", fault)
                     # Without free handles the caller stays ready; trying again at once would only spin.
-                    selector.unregister(self._listener)
-                    if selector.select(_REST_S):
-                        return
-                    selector.register(self._listener, selectors.EVENT_READ)
+                    selector.unregister(listener)
+                    selector.select(_REST_S)
+                    selector.register(listener, selectors.EVENT_READ)
                     continue
-                self._serve(sock, str(address[0]))
+                if not self._serve(offer, sock, str(address[0])):
+                    refusals.add(sock)
+                    wait_s = refusals.serve(set())
+            refusals.close()
 
-    def _serve(self, sock: socket.socket, address: str) -> None:
+    def _serve(self, offer: NodeOffer, sock: socket.socket, address: str) -> bool:
+        """Serve a caller in a thread of its own; False if there are too many."""
         set_no_delay(sock)
+        limits = self._limits
         with self._lock:
-            too_many = len(self._sessions) >= _MOST_ASSOCIATIONS or self._per_address[address] >= _MOST_PER_ADDRESS
-            if too_many:
-                # Not even a rejection: that would need a thread to wait for the request.
-                with contextlib.suppress(OSError):
-                    sock.close()
-                return
-            session = NodeSession(self._offer, sock, address)
+            if len(self._sessions) >= limits.max_associations or self._per_address[address] >= limits.max_per_peer:
+                return False
+            session = NodeSession(offer, sock, address)
             self._numbers += 1
             thread = threading.Thread(
                 target=self._run, args=(session, address), name=f"node-association-{self._numbers}", daemon=True
@@ -180,6 +240,7 @@ class Node:
             logger.warning("A caller could not be served: %s", fault)
             session.close()
             self._forget(session, address)
+        return True
 
     def _run(self, session: NodeSession, address: str) -> None:
         try:
@@ -198,20 +259,19 @@ class Node:
                 del self._per_address[address]
 
 
-def _listening_socket(host: str, port: int) -> socket.socket:
-    family, _, _, _, address = socket.getaddrinfo(host or None, port, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)[
-        0
-    ]
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    try:
-        if hasattr(socket, "SO_EXCLUSIVEADDRUSE"):
-            # On Windows SO_REUSEADDR would let two programs share a port.
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_EXCLUSIVEADDRUSE, 1)
-        else:
-            listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        listener.bind(address)
-        listener.listen(_MOST_ASSOCIATIONS)
-    except OSError:
-        listener.close()
-        raise
-    return listener
+def _arrival(item: StoredByNode) -> Arrival:
+    outcome, sender = item.outcome, item.sender
+    return Arrival(
+        instance=StoredInstance(
+            SOPInstanceUID=outcome.SOPInstanceUID,
+            SeriesInstanceUID=outcome.SeriesInstanceUID,
+            status=outcome.status,
+            reason=outcome.reason,
+            size=item.arrival.size,
+        ),
+        StudyInstanceUID=item.arrival.study_uid,
+        calling_ae_title=sender.calling_ae_title,
+        address=sender.address,
+        originator=sender.originator,
+        originator_message_id=sender.originator_message_id,
+    )

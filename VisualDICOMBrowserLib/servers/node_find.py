@@ -13,7 +13,7 @@ from fnmatch import translate
 from typing import Any, Protocol
 
 from VisualDICOMBrowserLib.errors import DatabaseFault, RejectedFileError
-from VisualDICOMBrowserLib.model import AnyRecord, InstanceRecord, Level, Query
+from VisualDICOMBrowserLib.model import AnyRecord, InstanceRecord, Level, Query, SeriesRecord, StudyRecord
 from VisualDICOMBrowserLib.servers.association import Accepted
 from VisualDICOMBrowserLib.servers.channel import Channel
 from VisualDICOMBrowserLib.servers.elements import MalformedElements, encode_elements, parse_elements
@@ -33,6 +33,7 @@ __all__ = ["InstanceReader", "answer_find", "asked_for", "matching_records"]
 _DOES_NOT_MATCH = 0xA900
 _UNABLE = 0xC000
 _CANCEL_EVERY = 20
+_CLASSES = "SOPClassesInStudy"
 _MOST_UIDS = 20_000
 _LITERAL = frozenset(("PatientID", "AccessionNumber"))
 
@@ -93,7 +94,7 @@ def answer_find(
             if command.field == CommandField.C_CANCEL_RQ:
                 answer(CANCELLED)
                 return
-        answer(PENDING, _match(record, level, keys, implicit=implicit))
+        answer(PENDING, _match(reader, record, level, keys, implicit=implicit))
     answer(0)
 
 
@@ -209,13 +210,15 @@ def _value_matches(keyword: str, wanted: str, text: str) -> bool:
     return False
 
 
-def _match(record: AnyRecord, level: Level, keys: dict[str, str], *, implicit: bool) -> bytes:
+def _match(reader: InstanceReader, record: AnyRecord, level: Level, keys: dict[str, str], *, implicit: bool) -> bytes:
     """Identifier of one match: the keys that were asked for, with the record's values."""
     texts = {keyword: _text(record, keyword) for keyword in keys}
     for keyword in _UPPER.get(level, ()):
         texts.setdefault(keyword, _text(record, keyword))
     if isinstance(record, InstanceRecord) and "SOPClassUID" in texts and not texts["SOPClassUID"]:
-        texts["SOPClassUID"] = _class_in_file(record)
+        texts["SOPClassUID"] = _class_of(record)
+    if isinstance(record, StudyRecord) and _CLASSES in texts:
+        texts[_CLASSES] = "\\".join(_classes_of_study(reader, record.StudyInstanceUID))
     character_set = character_set_for(list(texts.values()))
     elements = [(QUERY_LEVEL, "CS", level.value.encode("ascii"))]
     if character_set:
@@ -236,8 +239,17 @@ def _text(record: AnyRecord, keyword: str) -> str:
     return "\\".join(value) if isinstance(value, tuple) else str(value)
 
 
-def _class_in_file(record: InstanceRecord) -> str:
+def _classes_of_study(reader: InstanceReader, study: str) -> list[str]:
+    """SOP classes of the local instances of a study (PS3.4 C.3.4, SOP Classes in Study)."""
+    found: set[str] = set()
+    for series in reader.find(Query(level=Level.SERIES, StudyInstanceUID=study)):
+        if isinstance(series, SeriesRecord):
+            found.update(_class_of(record) for record in reader.instances_of_series(series.SeriesInstanceUID))
+    return sorted(found - {""})
+
+
+def _class_of(record: InstanceRecord) -> str:
     try:
-        return sop_class_in_file(record.path)
+        return record.SOPClassUID or (sop_class_in_file(record.path) if record.path else "")
     except RejectedFileError:
         return ""

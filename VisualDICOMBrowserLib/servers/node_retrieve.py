@@ -9,8 +9,8 @@ import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from VisualDICOMBrowserLib.errors import BugError, DatabaseFault, VisualDICOMError
-from VisualDICOMBrowserLib.model import InstanceRecord, Level, SeriesRecord
+from VisualDICOMBrowserLib.errors import BugError, DatabaseFault, JobCancelled, VisualDICOMError
+from VisualDICOMBrowserLib.model import InstanceRecord, JobControl, Level, SeriesRecord
 from VisualDICOMBrowserLib.servers.association import (
     Accepted,
     Caller,
@@ -23,6 +23,7 @@ from VisualDICOMBrowserLib.servers.channel import Channel
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.elements import IMPLICIT_LITTLE, encode_elements
 from VisualDICOMBrowserLib.servers.fast_get import FAILED_UIDS
+from VisualDICOMBrowserLib.servers.node_connecting import connect_while_watching
 from VisualDICOMBrowserLib.servers.node_find import InstanceReader, asked_for, matching_records
 from VisualDICOMBrowserLib.servers.pdata import Command, CommandField, ProtocolFault
 from VisualDICOMBrowserLib.servers.sending import CannotSend, InstanceSender, StoredFile, read_stored_file
@@ -98,21 +99,29 @@ class NodeRetrieve:
             counts.failed = [record.SOPInstanceUID for record in instances]
             self._finish(request, counts, cancelled=False)
             return
+        cancelled = _CancelFlag(self.channel)
         try:
-            channel, contexts = self._connect(destination, files)
+            channel, contexts = connect_while_watching(
+                lambda control: self._connect(destination, files, control), cancelled.is_set
+            )
+        except JobCancelled:
+            self._finish(request, counts, cancelled=True)
+            return
         except VisualDICOMError as fault:
             counts.failed = [record.SOPInstanceUID for record in instances]
             self._answer(request, _SUB_OPERATIONS_IMPOSSIBLE, counts, str(fault))
             return
         try:
-            self._send_all(request, instances, InstanceSender(channel, contexts), _CancelFlag(self.channel))
+            self._send_all(request, instances, InstanceSender(channel, contexts), cancelled)
             channel.release()
         finally:
             channel.close()
 
-    def _connect(self, destination: ServerConfig, files: Sequence[StoredFile]) -> tuple[Channel, Sequence[Accepted]]:
+    def _connect(
+        self, destination: ServerConfig, files: Sequence[StoredFile], control: JobControl
+    ) -> tuple[Channel, Sequence[Accepted]]:
         caller = Caller(self.ae_title, _MAX_PDU)
-        opened = open_association(destination, caller, _proposals(files))
+        opened = open_association(destination, caller, _proposals(files), control=control)
         try:
             return take_over(opened, destination, caller), opened.contexts
         except TakeOverFailed as fault:

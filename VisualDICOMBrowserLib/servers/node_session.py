@@ -9,42 +9,37 @@ from __future__ import annotations
 import contextlib
 import logging
 import socket
-from collections.abc import Callable, Mapping
+import ssl
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
-from VisualDICOMBrowserLib.database.records import AddOutcome
 from VisualDICOMBrowserLib.database.storing import InstanceStore
 from VisualDICOMBrowserLib.servers.association import Accepted
-from VisualDICOMBrowserLib.servers.channel import Channel, PeerAborted, PeerClosed, PeerReleased, PeerSilent
+from VisualDICOMBrowserLib.servers.caller_channel import CallerChannel, NodeLimits
+from VisualDICOMBrowserLib.servers.channel import PeerAborted, PeerClosed, PeerReleased, PeerSilent
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse_find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from VisualDICOMBrowserLib.servers.dimse_get import PATIENT_ROOT_GET, STUDY_ROOT_GET
 from VisualDICOMBrowserLib.servers.elements import IMPLICIT_LITTLE
+from VisualDICOMBrowserLib.servers.listener_rules import ListenerRules
 from VisualDICOMBrowserLib.servers.negotiation import (
-    CALLED_AE_UNKNOWN,
-    CALLING_AE_UNKNOWN,
-    AssociationRequest,
     accept_pdu,
     accepted_contexts,
     parse_request,
     reject_pdu,
 )
+from VisualDICOMBrowserLib.servers.node_batches import IncomingBatches, Sender
 from VisualDICOMBrowserLib.servers.node_find import answer_find
 from VisualDICOMBrowserLib.servers.node_retrieve import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE, NodeRetrieve
-from VisualDICOMBrowserLib.servers.node_store import store_instance
+from VisualDICOMBrowserLib.servers.node_store import confirmation, store_instance
 from VisualDICOMBrowserLib.servers.pdata import ASSOCIATE_RQ, Command, CommandField, ProtocolFault
 from VisualDICOMBrowserLib.servers.storage_classes import COMPRESSED, UNCOMPRESSED
 
-__all__ = ["NodeOffer", "NodeSession", "OnStored"]
+__all__ = ["NodeOffer", "NodeSession"]
 
 logger = logging.getLogger(__name__)
 
-OnStored = Callable[[AddOutcome], None]
-
-_MAX_PDU = 131072
-_REQUEST_WAIT_S = 10.0
-_IDLE_S = 60.0
 _LONGEST_IDENTIFIER = 1024 * 1024
 _UNRECOGNISED_OPERATION = 0x0211
 _RESPONSE = 0x8000
@@ -64,9 +59,11 @@ class NodeOffer:
     database: LocalDatabase
     store: InstanceStore
     ae_title: str
+    batches: IncomingBatches
     destinations: Mapping[str, ServerConfig]
-    allowed_callers: frozenset[str]
-    on_stored: OnStored | None
+    rules: ListenerRules
+    limits: NodeLimits
+    tls: ssl.SSLContext | None
 
 
 class NodeSession:
@@ -79,90 +76,112 @@ class NodeSession:
     sock : socket.socket
         The accepted connection; the session closes it.
     address : str
-        Where the caller is, for the log.
+        Where the caller is.
     """
 
     def __init__(self, offer: NodeOffer, sock: socket.socket, address: str) -> None:
         self._offer = offer
         self._socket = sock
         self._address = address
-        self._channel = Channel(sock, max_pdu=_MAX_PDU, peer_max_pdu=0, timeout_s=_REQUEST_WAIT_S)
+        self._channel: CallerChannel | None = None
         self._contexts: dict[int, Accepted] = {}
         self._caller = ""
 
     def run(self) -> None:
         """Serve until the association ends."""
+        channel = self._connected()
+        if channel is None:
+            return
         try:
-            if self._negotiate():
+            if self._negotiate(channel):
                 while True:
-                    self._serve_next()
+                    self._serve_next(channel)
         except (PeerReleased, PeerClosed):
-            self._channel.close()
+            channel.close()
         except PeerAborted:
             logger.info("%s at %s broke off the association", self._caller, self._address)
         except PeerSilent:
-            self._channel.abort()
+            channel.abort()
         except (ProtocolFault, OSError) as fault:
             logger.info("Association with %s at %s aborted: %s", self._caller, self._address, fault)
-            self._channel.abort(2)
+            channel.abort(2)
 
     def interrupt(self) -> None:
         """Make `run` end soon; safe from any thread."""
         with contextlib.suppress(OSError):
-            self._socket.shutdown(socket.SHUT_RDWR)
+            # Not the method of a TLS socket, which would pull it from under the thread that reads.
+            socket.socket.shutdown(self._socket, socket.SHUT_RDWR)
 
     def close(self) -> None:
         """Close the connection."""
-        self._channel.close()
+        if self._channel is not None:
+            self._channel.close()
+        self._socket.close()
 
-    def _negotiate(self) -> bool:
-        kind, body = self._channel.receive_pdu()
+    def _connected(self) -> CallerChannel | None:
+        """The channel, after the handshake of TLS where the node asks for it; None if that failed."""
+        limits = self._offer.limits
+        if self._offer.tls is not None:
+            try:
+                self._socket.settimeout(limits.request_wait_s)
+                tls = self._offer.tls.wrap_socket(self._socket, server_side=True, do_handshake_on_connect=False)
+                self._socket = tls
+                tls.do_handshake()
+            except (OSError, ValueError) as fault:
+                logger.info("A caller at %s could not agree with us on TLS: %s", self._address, fault)
+                return None
+        self._channel = CallerChannel(self._socket, limits, self._offer.batches.before_release)
+        return self._channel
+
+    def _negotiate(self, channel: CallerChannel) -> bool:
+        kind, body = channel.receive_pdu()
         if kind != ASSOCIATE_RQ:
             message = "no association request"
             raise ProtocolFault(message)
         request = parse_request(bytes(body))
         self._caller = request.calling_ae_title
-        why = None
-        if request.called_ae_title != self._offer.ae_title:
-            why = CALLED_AE_UNKNOWN
-        elif self._offer.allowed_callers and self._caller not in self._offer.allowed_callers:
-            why = CALLING_AE_UNKNOWN
+        why = self._offer.rules.refusal(
+            called=request.called_ae_title,
+            ours=self._offer.ae_title,
+            calling=self._caller,
+            address=self._address,
+        )
         if why is not None:
-            self._channel.send(reject_pdu(why))
+            channel.send(reject_pdu(why))
             # The caller closes the connection (PS3.8 9.2.3, ARTIM); if not, the time-out does.
-            self._channel.receive()
+            channel.receive()
             return False
-        self._accept(request)
-        return True
-
-    def _accept(self, request: AssociationRequest) -> None:
+        limits = self._offer.limits
         accepted = accepted_contexts(request, _choose_syntax)
         self._contexts = {item.context_id: item for item in accepted}
-        self._channel.allow_peer(request.max_pdu)
-        self._channel.timeout_s = _IDLE_S
-        self._channel.send(accept_pdu(request, accepted, _MAX_PDU))
+        channel.allow_peer(request.max_pdu)
+        channel.timeout_s = limits.idle_s
+        channel.send(accept_pdu(request, accepted, limits.max_pdu))
+        return True
 
-    def _serve_next(self) -> None:
-        context_id, command, _, _ = self._channel.receive()
+    def _serve_next(self, channel: CallerChannel) -> None:
+        context_id, command, _, _ = channel.receive()
         context = self._contexts.get(context_id)
         if command is None or context is None:
             message = f"message in context {context_id}, which was not accepted"
             raise ProtocolFault(message)
         if command.field == CommandField.C_STORE_RQ:
-            self._store(context, command)
+            self._store(channel, context, command)
             return
-        data = self._channel.receive_data(_LONGEST_IDENTIFIER) if command.has_data else b""
+        data = channel.receive_data(_LONGEST_IDENTIFIER) if command.has_data else b""
         if command.field == CommandField.C_ECHO_RQ:
-            self._answer(context, command, 0)
+            _answer(channel, context, command, 0)
         elif command.field == CommandField.C_FIND_RQ and context.abstract_syntax in _FIND:
+            self._offer.batches.settle()
             implicit = context.transfer_syntax == IMPLICIT_LITTLE
-            answer_find(self._offer.database.reader, self._channel, context, command, data, implicit=implicit)
+            answer_find(self._offer.database.reader, channel, context, command, data, implicit=implicit)
         elif command.field in (CommandField.C_GET_RQ, CommandField.C_MOVE_RQ) and (
             context.abstract_syntax in _RETRIEVE
         ):
+            self._offer.batches.settle()
             NodeRetrieve(
                 reader=self._offer.database.reader,
-                channel=self._channel,
+                channel=channel,
                 context=context,
                 contexts=tuple(self._contexts.values()),
                 destinations=self._offer.destinations,
@@ -170,31 +189,34 @@ class NodeSession:
                 caller=self._caller,
             ).run(command, data)
         elif command.field != CommandField.C_CANCEL_RQ:
-            self._answer(context, command, _UNRECOGNISED_OPERATION)
+            _answer(channel, context, command, _UNRECOGNISED_OPERATION)
 
-    def _store(self, context: Accepted, command: Command) -> None:
+    def _store(self, channel: CallerChannel, context: Accepted, command: Command) -> None:
         storage = context.abstract_syntax not in _SERVICES
-        status, reason, outcome = store_instance(
-            self._channel,
+        status, reason = store_instance(
+            channel,
             self._offer.store,
+            self._offer.batches,
             command,
             context.transfer_syntax if storage else "",
-            self._caller,
+            Sender(self._caller, self._address, command.originator, command.originator_message_id),
         )
-        self._answer(context, command, status, reason)
-        if outcome is not None and self._offer.on_stored is not None:
-            self._offer.on_stored(outcome)
+        if status:
+            _answer(channel, context, command, status, reason)
+        else:
+            channel.send(confirmation(context.context_id, command))
 
-    def _answer(self, context: Accepted, command: Command, status: int, comment: str = "") -> None:
-        answer = Command(
-            field=command.field | _RESPONSE,
-            responded_to=command.message_id,
-            sop_class=command.sop_class,
-            sop_instance=command.sop_instance,
-            status=status,
-            comment=comment,
-        )
-        self._channel.send_message(context.context_id, answer)
+
+def _answer(channel: CallerChannel, context: Accepted, command: Command, status: int, comment: str = "") -> None:
+    answer = Command(
+        field=command.field | _RESPONSE,
+        responded_to=command.message_id,
+        sop_class=command.sop_class,
+        sop_instance=command.sop_instance,
+        status=status,
+        comment=comment,
+    )
+    channel.send_message(context.context_id, answer)
 
 
 def _choose_syntax(abstract: str, syntaxes: list[str], caller_receives: bool) -> str:

@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import TYPE_CHECKING, Any
 
 from VisualDICOMBrowserLib.errors import VisualDICOMError
@@ -20,6 +20,7 @@ from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.elements import encode_elements, parse_elements
 from VisualDICOMBrowserLib.servers.fast_get import FAILED_UIDS, GetOutcome
 from VisualDICOMBrowserLib.servers.faults import connection_fault, no_context
+from VisualDICOMBrowserLib.servers.move_loop import MoveWatch
 from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
 from VisualDICOMBrowserLib.servers.receiving import InstanceReceiver
 from VisualDICOMBrowserLib.servers.status import is_pending
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
 __all__ = ["PynetdicomLink", "StoreSlot", "store_handlers"]
 
 _OUT_OF_RESOURCES = 0xA700
+_TICK_S = 0.2
 
 
 class StoreSlot:
@@ -85,7 +87,7 @@ class _Stop:
             if self.requested or self._ended:
                 return
             self.requested = True
-            self._timer = threading.Timer(CANCEL_WAIT_S, self._association.abort)
+            self._timer = threading.Timer(CANCEL_WAIT_S, _break_off, (self._association,))
             self._timer.name = "dimse-cancel"
             self._timer.daemon = True
             self._timer.start()
@@ -101,6 +103,31 @@ class _Stop:
         if timer is not None:
             timer.cancel()
             timer.join()
+
+
+class _Ticks:
+    """Calls something several times per second, in a thread of its own, while pynetdicom waits for an answer."""
+
+    def __init__(self, call: Callable[[], None]) -> None:
+        self._call = call
+        self._ended = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="dimse-watch", daemon=True)
+        self._thread.start()
+
+    def end(self) -> None:
+        """Nothing is waited for any more."""
+        self._ended.set()
+        self._thread.join()
+
+    def _run(self) -> None:
+        while not self._ended.wait(_TICK_S):
+            self._call()
+
+
+def _break_off(association: Any) -> None:
+    """Abort from another thread than the one that waits for an answer, which pynetdicom would leave waiting."""
+    association.abort()
+    association.dimse.msg_queue.put((None, None))
 
 
 def store_handlers() -> tuple[list[tuple[Any, Any]], StoreSlot]:
@@ -120,35 +147,49 @@ class PynetdicomLink:
         self._slot = slot
         self._message_id = 0
         self._heard = time.monotonic()
+        self._ticks: _Ticks | None = None
+        self._ending: _Stop | None = None
         self.opened = opened
 
-    def echo(self) -> int:
-        """Status of a C-ECHO."""
+    def echo(self, control: JobControl | None = None) -> int:
+        """Status of a C-ECHO; `control` can end the waiting."""
+        if control is not None:
+            control.on_cancel(self.abort)
         try:
             answer = self._association.send_c_echo()
         except (RuntimeError, ValueError) as fault:
             raise no_context(self._config, "verification (C-ECHO)") from fault
         return self._status(answer)
 
-    def find(self, model: str, elements: Any, stop: Any) -> Iterator[tuple[int, str, dict[int, bytes] | None]]:
+    def find(
+        self, model: str, elements: Any, stop: Any, within: int | None = None
+    ) -> Iterator[tuple[int, str, dict[int, bytes] | None]]:
         """Answers to a C-FIND, the final one included; cancelled once `stop` says so."""
         message_id = self._next_id()
+        self._ending = ending = _Stop(self._association, model, message_id)
         try:
             answers = self._association.send_c_find(_dataset(elements), model, msg_id=message_id)
         except (RuntimeError, ValueError) as fault:
             raise no_context(self._config, "search (C-FIND)") from fault
-        cancelled = False
-        for answer, match in answers:
-            status = self._status(answer)
-            comment = str(answer.get("ErrorComment", ""))
-            if not is_pending(status):
-                yield status, comment, None
-                return
-            if match is not None:
-                yield status, comment, _values(match)
-            if not cancelled and stop():
-                cancelled = True
-                self._association.send_c_cancel(message_id, query_model=model)
+        # Ended with the link too, for whoever asks may give up between two answers.
+        self._ticks = ticks = _Ticks(lambda: ending.request() if stop() else None)
+        try:
+            for answer, match in answers:
+                if "Status" not in answer and ending.requested:
+                    return
+                status = self._status(answer)
+                comment = str(answer.get("ErrorComment", ""))
+                if not is_pending(status):
+                    ticks.end()
+                    yield status, comment, None
+                    return
+                if match is not None:
+                    yield status, comment, _values(match, within)
+                if stop():
+                    ending.request()
+        finally:
+            ticks.end()
+            ending.end()
 
     def get(self, model: str, elements: Any, receiver: InstanceReceiver, control: JobControl) -> GetOutcome:
         """Run a C-GET."""
@@ -173,6 +214,37 @@ class PynetdicomLink:
             slot.receiver = slot.stop = None
             receiver.discard()
 
+    def move(self, model: str, elements: Any, destination: str, watch: MoveWatch, control: JobControl) -> GetOutcome:
+        """Run a C-MOVE."""
+        message_id = self._next_id()
+        stop = _Stop(self._association, model, message_id)
+        control.on_cancel(stop.request)
+
+        def check() -> None:
+            if time.monotonic() - max(self._heard, watch.last_sign()) > self._config.timeout_s:
+                _break_off(self._association)
+
+        # pynetdicom knows only the answers, which may be far apart while images arrive.
+        timeout_s, self._association.dimse_timeout = self._association.dimse_timeout, None
+        ticks = _Ticks(check)
+        try:
+            for answer, failed in self._association.send_c_move(
+                _dataset(elements), destination, model, msg_id=message_id
+            ):
+                if "Status" not in answer:
+                    control.raise_if_cancelled()
+                outcome = _outcome(self._status(answer), answer, failed)
+                if not is_pending(outcome.status):
+                    return outcome
+                watch.pending(outcome)
+            raise self._broken()
+        except (RuntimeError, ValueError) as fault:
+            raise no_context(self._config, "retrieve by C-MOVE") from fault
+        finally:
+            ticks.end()
+            stop.end()
+            self._association.dimse_timeout = timeout_s
+
     def release(self) -> None:
         """End the association in order."""
         if self._association.is_established:
@@ -185,6 +257,9 @@ class PynetdicomLink:
         self._close()
 
     def _close(self) -> None:
+        if self._ticks is not None and self._ending is not None:
+            self._ticks.end()
+            self._ending.end()
         # pynetdicom leaves the socket open when the peer was the first to end the connection.
         if self.opened.sock is not None:
             self.opened.sock.close()
@@ -214,11 +289,11 @@ def _dataset(elements: Any) -> Any:
     return decode(BytesIO(encode_elements(elements, implicit=False)), False, True)
 
 
-def _values(match: Any) -> dict[int, bytes]:
+def _values(match: Any, within: int | None = None) -> dict[int, bytes]:
     from pynetdicom.dsutils import encode
 
     encoded = encode(match, True, True)
-    return parse_elements(encoded, implicit=True) if encoded else {}
+    return parse_elements(encoded, implicit=True, within=within) if encoded else {}
 
 
 def _outcome(status: int, answer: Any, failed: Any) -> GetOutcome:

@@ -6,11 +6,13 @@ whole leaves no file. One thread per `InstanceReceiver`.
 
 from __future__ import annotations
 
+import contextlib
+import os
 import re
-from collections.abc import Callable
-from io import FileIO
+from collections.abc import Callable, Sequence
+from functools import lru_cache
 
-from VisualDICOMBrowserLib.model import FailedInstance, InstanceSink, ReceivedFile
+from VisualDICOMBrowserLib.model import FailedInstance, PartSink, ReceivedFile
 from VisualDICOMBrowserLib.servers.elements import IMPLICIT_LITTLE, encode_elements, parse_elements, uid_bytes
 from VisualDICOMBrowserLib.servers.faults import storage_fault
 from VisualDICOMBrowserLib.servers.pdata import Command
@@ -35,24 +37,36 @@ _SERIES_UID = 0x0020000E
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _BEGINNING_BYTES = 16 * 1024
 
+_NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
+_MOST_AT_ONCE = 512
+
+_PREAMBLE = bytes(128) + b"DICM"
+_GROUP_LENGTH = b"\x02\0\0\0UL\x04\0"
+_INSTANCE = b"\x02\0\x03\0UI"
+_UID_HEADER = 8
 _uid = re.compile(r"[0-9.]{1,64}")
 
 
 def file_meta(sop_class: str, sop_instance: str, transfer_syntax: str, source: str) -> bytes:
     """Preamble, prefix and File Meta group of one instance that came from the AE title `source`."""
-    elements = [
-        (0x00020001, "OB", b"\0\1"),
-        (0x00020002, "UI", uid_bytes(sop_class)),
-        (0x00020003, "UI", uid_bytes(sop_instance)),
+    before, after = _meta_parts(sop_class, transfer_syntax, source)
+    uid = uid_bytes(sop_instance)
+    length = _GROUP_LENGTH + (len(before) + _UID_HEADER + len(uid) + len(after)).to_bytes(4, "little")
+    return b"".join((_PREAMBLE, length, before, _INSTANCE + len(uid).to_bytes(2, "little"), uid, after))
+
+
+@lru_cache(maxsize=256)
+def _meta_parts(sop_class: str, transfer_syntax: str, source: str) -> tuple[bytes, bytes]:
+    """Elements before and after the SOP Instance UID, the same for all instances of a series."""
+    before = [(0x00020001, "OB", b"\0\1"), (0x00020002, "UI", uid_bytes(sop_class))]
+    after = [
         (0x00020010, "UI", uid_bytes(transfer_syntax)),
         (0x00020012, "UI", uid_bytes(IMPLEMENTATION_CLASS_UID)),
         (0x00020013, "SH", IMPLEMENTATION_VERSION.encode("ascii")),
     ]
     if source:
-        elements.append((0x00020016, "AE", source.encode("ascii", "replace")))
-    group = encode_elements(elements, implicit=False)
-    length = encode_elements([(0x00020000, "UL", len(group).to_bytes(4, "little"))], implicit=False)
-    return bytes(128) + b"DICM" + length + group
+        after.append((0x00020016, "AE", source.encode("ascii", "replace")))
+    return encode_elements(before, implicit=False), encode_elements(after, implicit=False)
 
 
 class PartFile:
@@ -64,26 +78,26 @@ class PartFile:
         The file cannot be made or written; it has been discarded.
     """
 
-    def __init__(self, sink: InstanceSink, command: Command, transfer_syntax: str, source: str) -> None:
+    def __init__(self, sink: PartSink, command: Command, transfer_syntax: str, source: str) -> None:
         self._sink = sink
         self._command = command
         self._transfer_syntax = transfer_syntax
         self._size = 0
         self._path = sink.new_part()
         try:
-            self._file: FileIO = self._path.open("xb", buffering=0)
+            # Not a file object: several instances come per millisecond, and each of its steps would count.
+            self._descriptor = os.open(self._path, _NEW_FILE, 0o666)
         except OSError as fault:
             raise storage_fault(fault) from fault
-        self.write(file_meta(command.sop_class, command.sop_instance, transfer_syntax, source))
+        # Written together with the first piece of the data set.
+        self._waiting = file_meta(command.sop_class, command.sop_instance, transfer_syntax, source)
 
-    def write(self, data: bytes | memoryview) -> None:
+    def write(self, *pieces: bytes | memoryview) -> None:
         """Append bytes as they came."""
-        view = memoryview(data)
+        views: list[bytes | memoryview] = [self._waiting, *pieces] if self._waiting else list(pieces)
+        self._waiting = b""
         try:
-            while view:
-                written = self._file.write(view)
-                self._size += written
-                view = view[written:]
+            self._size += _write_all(self._descriptor, views)
         except OSError as fault:
             self.discard()
             raise storage_fault(fault) from fault
@@ -91,7 +105,10 @@ class PartFile:
     def finish(self) -> ReceivedFile:
         """Close the whole file and tell what it is."""
         try:
-            self._file.close()
+            if self._waiting:
+                self.write()
+            descriptor, self._descriptor = self._descriptor, -1
+            os.close(descriptor)
         except OSError as fault:
             self._sink.discard(self._path)
             raise storage_fault(fault) from fault
@@ -105,7 +122,10 @@ class PartFile:
 
     def discard(self) -> None:
         """Remove the file; it will not become whole."""
-        self._file.close()
+        descriptor, self._descriptor = self._descriptor, -1
+        if descriptor >= 0:
+            with contextlib.suppress(OSError):
+                os.close(descriptor)
         self._sink.discard(self._path)
 
 
@@ -114,7 +134,7 @@ class InstanceReceiver:
 
     Parameters
     ----------
-    sink : InstanceSink
+    sink : PartSink
         Where instances go.
     source : str
         AE title of the peer, kept in the File Meta group.
@@ -128,7 +148,7 @@ class InstanceReceiver:
 
     def __init__(
         self,
-        sink: InstanceSink,
+        sink: PartSink,
         source: str,
         wanted: frozenset[str] = frozenset(),
         on_change: Callable[[], None] = lambda: None,
@@ -165,14 +185,14 @@ class InstanceReceiver:
             self._instance, self._transfer_syntax, self._begun = command.sop_instance, transfer_syntax, False
         return status
 
-    def write(self, data: bytes | memoryview) -> None:
-        """Take a piece of the instance's data set; dropped if the instance was refused."""
+    def write(self, *pieces: bytes | memoryview) -> None:
+        """Take pieces of the instance's data set; dropped if the instance was refused."""
         if self._part is not None:
             if not self._begun:
                 self._begun = True
-                self.foreign += self._names_others(data)
-            self._part.write(data)
-            self.bytes += len(data)
+                self.foreign += self._names_others(pieces[0])
+            self._part.write(*pieces)
+            self.bytes += sum(map(len, pieces))
 
     def finish(self) -> None:
         """Give the whole instance to the sink."""
@@ -224,3 +244,23 @@ class InstanceReceiver:
 
 def _tag(tag: int) -> bytes:
     return (tag >> 16).to_bytes(2, "little") + (tag & 0xFFFF).to_bytes(2, "little")
+
+
+def _write_all(descriptor: int, pieces: Sequence[bytes | memoryview]) -> int:
+    """Write all of `pieces`, in one step where the system can; the number of bytes."""
+    total = sum(map(len, pieces))
+    if hasattr(os, "writev") and len(pieces) <= _MOST_AT_ONCE:
+        written = os.writev(descriptor, pieces)
+        if written == total:
+            return total
+    else:
+        written = 0
+    for piece in pieces:
+        if written >= len(piece):
+            written -= len(piece)
+            continue
+        view = memoryview(piece)[written:]
+        written = 0
+        while view:
+            view = view[os.write(descriptor, view) :]
+    return total

@@ -1,7 +1,8 @@
 """Instances from files to a peer by C-STORE, as they are on disk (DICOM PS3.7 9.1.1).
 
-Used by the C-GET and C-MOVE sides of our node. The data set goes from the file into one buffer of ready PDUs and
-to the socket; it is decoded only if the peer did not take its transfer syntax. One thread per sender.
+Used by ``dimse_store`` and by the C-GET and C-MOVE sides of our node. The data set goes from the file into one
+buffer of ready PDUs and to the socket; it is decoded only if the peer did not take its transfer syntax. One thread
+per sender.
 """
 
 from __future__ import annotations
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "CannotSend",
+    "FileTorn",
     "InstanceSender",
     "StoredFile",
     "read_stored_file",
@@ -42,7 +44,7 @@ __all__ = [
     "uncompressed_data_set",
 ]
 
-_SOP_CLASS = "0008,0016"
+_SOP_CLASS, _SOP_INSTANCE = "0008,0016", "0008,0018"
 _EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 _WORD_BYTES = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _LONGEST_ANSWER = 64 * 1024
@@ -53,6 +55,10 @@ _UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 
 class CannotSend(Exception):
     """An instance cannot be sent over this association; the message says why."""
+
+
+class FileTorn(ConnectionError):
+    """A file ended or broke while it was sent; only breaking the association keeps the peer from a torn instance."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +72,11 @@ class StoredFile:
     offset: int
 
 
-def read_stored_file(record: InstanceRecord) -> StoredFile:
+def read_stored_file(record: InstanceRecord, *, verify: bool = False) -> StoredFile:
     """What has to be known to send a local instance.
 
     The UIDs are those of the data set, as the database has them: File Meta Information of real files is at times
-    another object's, or missing (DICOM PS3.10 7.1).
+    another object's, or missing (DICOM PS3.10 7.1). `verify` looks whether the file still holds that instance.
 
     Raises
     ------
@@ -83,7 +89,13 @@ def read_stored_file(record: InstanceRecord) -> StoredFile:
             encoding = locate_data_set(file_window(descriptor, size))
         finally:
             os.close(descriptor)
-        sop_class = record.SOPClassUID or sop_class_in_file(record.path)
+        sop_class = record.SOPClassUID
+        if verify or not sop_class:
+            values = read_values(Path(record.path), [_SOP_CLASS, _SOP_INSTANCE])
+            sop_class = values.get(_SOP_CLASS, "")
+            if verify and values.get(_SOP_INSTANCE) != record.SOPInstanceUID:
+                message = "the file holds another object by now"
+                raise CannotSend(message)
     except (RejectedFileError, TruncatedHeader) as fault:
         message = f"the file cannot be read ({fault})"
         raise CannotSend(message) from fault
@@ -118,6 +130,12 @@ class InstanceSender:
         Its accepted contexts.
     on_message : callable, optional
         Gets commands other than the awaited response, such as C-CANCEL.
+    on_bytes : callable, optional
+        Gets the number of bytes of each write, after it.
+    while_waiting : callable, optional
+        Called once per instance when all of it is sent and the peer has not answered yet; should be short.
+
+    ``comment`` is the error comment of the last response.
     """
 
     def __init__(
@@ -125,7 +143,13 @@ class InstanceSender:
         channel: Channel,
         contexts: Sequence[Accepted],
         on_message: Callable[[Command], None] | None = None,
+        *,
+        on_bytes: Callable[[int], None] = lambda count: None,
+        while_waiting: Callable[[], None] = lambda: None,
     ) -> None:
+        self.comment = ""
+        self._on_bytes = on_bytes
+        self._while_waiting = while_waiting
         self._channel = channel
         self._contexts = {(item.abstract_syntax, item.transfer_syntax): item for item in contexts}
         self._on_message = on_message
@@ -170,10 +194,19 @@ class InstanceSender:
             self._stream(context, command, stream, size)
         return self._response()
 
+    def takes(self, sop_class: str) -> bool:
+        """Whether the peer accepted any context of that class."""
+        return any(accepted == sop_class for accepted, _ in self._contexts)
+
     def _response(self) -> int:
+        self._while_waiting()
         while True:
             _, answer, _ = self._channel.receive_message(_LONGEST_ANSWER)
             if answer.field == CommandField.C_STORE_RSP and answer.status is not None:
+                if answer.responded_to not in (None, self._message_id):
+                    message = f"a response to message {answer.responded_to} instead of {self._message_id}"
+                    raise ProtocolFault(message)
+                self.comment = answer.comment
                 return answer.status
             if self._on_message is None:
                 message = f"command {answer.field:04X} instead of a C-STORE response"
@@ -181,22 +214,29 @@ class InstanceSender:
             self._on_message(answer)
 
     def _stream(self, context: Accepted, command: Command, stream: io.FileIO | io.BytesIO, size: int) -> None:
-        """Send command and `size` bytes of `stream`, several PDUs per write."""
+        """Send command and `size` bytes of `stream`, several PDUs per write.
+
+        A deflated data set may have an odd number of bytes in the file; fragments may not (PS3.8 annex E).
+        """
         room = self._channel.peer_max_pdu - PDV_OVERHEAD
         # An empty data set announces that one follows; its own PDU header is cut off again.
         head = encode_message(context.context_id, command, b"", max_pdu=self._channel.peer_max_pdu)
         head = head[:-_HEADER_BYTES]
         self._view[: len(head)] = head
         end = len(head)
+        padding = size % 2
         while True:
             piece = min(room, size)
-            body = self._view[end + _HEADER_BYTES : end + _HEADER_BYTES + piece]
-            _read_fully(stream, body)
+            _read_fully(stream, self._view[end + _HEADER_BYTES : end + _HEADER_BYTES + piece])
             size -= piece
+            if padding and not size:
+                self._view[end + _HEADER_BYTES + piece] = 0
+                piece += 1
             self._view[end : end + _HEADER_BYTES] = data_pdu_header(context.context_id, piece, last=not size)
             end += _HEADER_BYTES + piece
             if not size or end >= _BUFFER_BYTES:
                 self._channel.send(self._view[:end])
+                self._on_bytes(end)
                 end = 0
             if not size:
                 return
@@ -223,11 +263,10 @@ def _read_fully(stream: io.FileIO | io.BytesIO, into: memoryview) -> None:
             count = stream.readinto(into)
         except OSError as fault:
             message = f"the file cannot be read to its end ({fault})"
-            raise ConnectionError(message) from fault
+            raise FileTorn(message) from fault
         if not count:
-            # The command is out, so only breaking the association keeps the peer from a torn instance.
             message = "the file became shorter while it was sent"
-            raise ConnectionError(message)
+            raise FileTorn(message)
         into = into[count:]
 
 

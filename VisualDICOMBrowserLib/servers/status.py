@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from enum import Enum
 
-__all__ = ["CANCELLED", "PENDING", "SUCCESS", "Outcome", "is_pending", "outcome_of", "status_text"]
+__all__ = ["CANCELLED", "PENDING", "SUCCESS", "Outcome", "is_pending", "outcome_of", "status_text", "store_status_text"]
 
 SUCCESS = 0x0000
 PENDING = 0xFF00
@@ -67,12 +67,33 @@ _RANGES = (
 )
 
 
+# What differs for C-STORE (PS3.4 B.2.3).
+_STORE_RANGES = (
+    (0xA700, 0xA7FF, "out of resources"),
+    (0xA900, 0xA9FF, "the object does not fit its SOP class"),
+    (0xB000, 0xB000, "some values were changed there"),
+    (0xB006, 0xB006, "some elements were left out there"),
+    (0xB007, 0xB007, "the object does not fit its SOP class, it was taken all the same"),
+    (0xC000, 0xCFFF, "the server cannot understand the object"),
+)
+
+
 def status_text(status: int, comment: str = "") -> str:
     """The status in words with its code and the server's own comment, such as
     ``"out of resources (A700)"``."""
     words = _GENERAL.get(status) or next(
         (text for low, high, text in _RANGES if low <= status <= high), "unknown status"
     )
+    return _with_remark(words, status, comment)
+
+
+def store_status_text(status: int, comment: str = "") -> str:
+    """Like `status_text`, for the answer to a C-STORE."""
+    words = next((text for low, high, text in _STORE_RANGES if low <= status <= high), "")
+    return _with_remark(words, status, comment) if words else status_text(status, comment)
+
+
+def _with_remark(words: str, status: int, comment: str) -> str:
     remark = "".join(letter if letter.isprintable() else " " for letter in comment[:_LONGEST_COMMENT]).strip()
     return f"{words} ({status:04X}: {remark})" if remark else f"{words} ({status:04X})"
 

@@ -1,0 +1,49 @@
+"""Which servers may be asked about a patient: CTK's column ``Connections`` of the patient's row.
+
+The empty name stands for local imports (docs of CTK's browser). Reading from any thread; writing is one short
+transaction of the database's writer.
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+
+from VisualDICOMBrowserLib.database.local_database import LocalDatabase
+
+__all__ = ["PatientConnections", "allow_server", "connections_of"]
+
+
+@dataclass(frozen=True, slots=True)
+class PatientConnections:
+    """Servers allowed and denied for the patient with the row number `key`."""
+
+    key: int
+    allow: tuple[str, ...] = ()
+    deny: tuple[str, ...] = ()
+
+
+def connections_of(database: LocalDatabase, patient_id: str) -> list[PatientConnections]:
+    """What is set for the local patients of that very PatientID; one row for each name it is used with."""
+    rows = database.connections.rows("SELECT UID, Connections FROM Patients WHERE PatientID = ?", (patient_id,))
+    return [PatientConnections(key, *_read(text)) for key, text in rows]
+
+
+def allow_server(database: LocalDatabase, patient_id: str, server: str) -> None:
+    """Let `server` be asked about the local patients of that PatientID, except where it is denied."""
+    for known in connections_of(database, patient_id):
+        if server not in known.allow and server not in known.deny:
+            database.writer.set_connections(known.key, (*known.allow, server), known.deny)
+
+
+def _read(text: object) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Allowed and denied names; what another program left in another form allows nothing."""
+    try:
+        values = json.loads(str(text or "{}"))
+        return _names(values.get("allow")), _names(values.get("deny"))
+    except (ValueError, AttributeError):
+        return (), ()
+
+
+def _names(value: object) -> tuple[str, ...]:
+    return tuple(str(name) for name in value) if isinstance(value, list) else ()
