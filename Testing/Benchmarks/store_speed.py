@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from Testing.support.ct_series import CtSeries, make_ct_series
 from Testing.support.dcmtk import StoreScp, run_client
 from VisualDICOMBrowserLib.model import InstanceRecord, NullControl, SentInstance
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
 from VisualDICOMBrowserLib.settings import Settings
 
 SIDE = 512

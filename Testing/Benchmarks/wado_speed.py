@@ -1,6 +1,6 @@
 """How fast a series comes by WADO-RS from Orthanc as Debian ships it, against curl writing the same answer.
 
-    python Testing/Benchmarks/wado_speed.py [--count 240] [--turns 5] [--least 0.5]
+    python Testing/Benchmarks/wado_speed.py [--count 400] [--turns 5] [--least 0.5]
 
 Ours is a retrieve job of an engine, its own time: looked up, received, split, flushed to the disk and indexed. The
 other side is ``curl -o`` of the same series to a file on the same disk, which neither splits nor flushes nor indexes.
@@ -68,7 +68,7 @@ def measure(orthanc: Orthanc, series: CtSeries, work: Path, turns: int) -> dict[
 def main() -> int:
     """Run and print; the exit status."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--count", type=int, default=240)
+    parser.add_argument("--count", type=int, default=400)
     parser.add_argument("--turns", type=int, default=5)
     parser.add_argument("--least", type=float, default=0.5)
     options = parser.parse_args()

@@ -30,9 +30,9 @@ from VisualDICOMBrowserLib.errors import NetworkError, UsageError
 from VisualDICOMBrowserLib.model import Level, Query
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.elements import encode_elements
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
 from VisualDICOMBrowserLib.servers.registry import ServerRegistry
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 WAIT_S = 30.0

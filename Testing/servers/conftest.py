@@ -13,9 +13,9 @@ from Testing.support.file_sink import ControlOfTest, FileSink
 from Testing.support.orthanc import Orthanc
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.storing import InstanceStore
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.node import Node
+from VisualDICOMBrowserLib.servers.node.node import Node
 from VisualDICOMBrowserLib.settings import Settings
 
 COMPRESSED_FILES = (

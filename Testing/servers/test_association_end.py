@@ -20,8 +20,8 @@ from VisualDICOMBrowserLib.errors import (
     PeerTimeoutError,
 )
 from VisualDICOMBrowserLib.model import Query
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 

@@ -22,10 +22,10 @@ from VisualDICOMBrowserLib.errors import (
     PeerTimeoutError,
     UsageError,
 )
-from VisualDICOMBrowserLib.servers.association import Caller, ContextProposal, open_association
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.negotiation import accept_pdu, accepted_contexts, parse_request
-from VisualDICOMBrowserLib.servers.pdata import CommandField
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.upper_layer.association import Caller, ContextProposal, open_association
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import accept_pdu, accepted_contexts, parse_request
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 

@@ -14,8 +14,9 @@ from Testing.support.file_sink import ControlOfTest, FileSink
 from Testing.support.orthanc import Orthanc
 from VisualDICOMBrowserLib.errors import EngineError, JobCancelled, NetworkError, PeerError
 from VisualDICOMBrowserLib.model import RetrieveRequest
-from VisualDICOMBrowserLib.servers import bulk_pool, retrieve_plan
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk import pool as bulk_pool
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
+from VisualDICOMBrowserLib.servers.dimse import retrieve_plan
 from VisualDICOMBrowserLib.servers.driver import driver_for
 from VisualDICOMBrowserLib.settings import Settings
 

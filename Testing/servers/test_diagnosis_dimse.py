@@ -17,12 +17,12 @@ from Testing.support.listening import NODE_AE_TITLE, Listening
 from Testing.support.orthanc import Orthanc
 from Testing.support.tls_servers import tls_orthanc, tls_storescp, trusting
 from VisualDICOMBrowserLib.errors import EnvironmentFault, JobCancelled
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.diagnosis import Diagnosis, Step, diagnose
+from VisualDICOMBrowserLib.servers.diagnosis.diagnosis import Diagnosis, Step, diagnose
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.negotiation import reject_pdu
-from VisualDICOMBrowserLib.servers.node import Node
+from VisualDICOMBrowserLib.servers.node.node import Node
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import reject_pdu
 from VisualDICOMBrowserLib.settings import Settings
 
 STEPS = ["name", "network", "encryption", "association", "echo", "query", "retrieve", "store", "listener"]

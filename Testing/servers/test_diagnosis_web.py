@@ -21,9 +21,9 @@ from Testing.support.orthanc import Orthanc
 from Testing.support.tls_forwarder import TlsForwarder
 from VisualDICOMBrowserLib.errors import JobCancelled
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.diagnosis import Diagnosis, Step, diagnose
+from VisualDICOMBrowserLib.servers.diagnosis.diagnosis import Diagnosis, Step, diagnose
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.tls import server_context
+from VisualDICOMBrowserLib.servers.upper_layer.tls import server_context
 from VisualDICOMBrowserLib.settings import Settings
 
 WEB_STEPS = ["name", "network", "encryption", "http", "sign-in", "query", "retrieve", "store"]

@@ -26,9 +26,9 @@ from VisualDICOMBrowserLib.model import (
     SeriesRecord,
     StudyRecord,
 )
-from VisualDICOMBrowserLib.servers import links
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse import links
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
 from VisualDICOMBrowserLib.servers.driver import ServerDriver, driver_for
 from VisualDICOMBrowserLib.settings import Settings
 

@@ -14,8 +14,8 @@ from Testing.support.orthanc import Orthanc
 from Testing.support.processes import free_port
 from VisualDICOMBrowserLib.errors import AssociationError, JobCancelled, PeerError
 from VisualDICOMBrowserLib.model import Level, Query, RetrieveRequest
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.node import Node
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.node.node import Node
 from VisualDICOMBrowserLib.settings import Settings
 
 Server = Orthanc | DcmQrScp

@@ -19,9 +19,9 @@ from Testing.support.processes import free_port
 from VisualDICOMBrowserLib.errors import JobCancelled, PeerError, UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.model import Query, RetrieveRequest, RetrieveResult
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.pdata import CommandField
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 

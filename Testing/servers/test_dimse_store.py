@@ -19,9 +19,9 @@ from Testing.support.processes import free_port
 from Testing.support.store_scripts import records_of
 from VisualDICOMBrowserLib.errors import JobCancelled
 from VisualDICOMBrowserLib.model import InstanceRecord, Query, SentInstance
-from VisualDICOMBrowserLib.servers import dimse_driver
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse import driver as dimse_driver
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
 from VisualDICOMBrowserLib.settings import Settings
 
 StartStoreScp = Callable[..., StoreScp]

@@ -17,10 +17,10 @@ from Testing.support.file_sink import ControlOfTest
 from Testing.support.store_scripts import Receiver, Sending, failed_sending, records_of, send, stored
 from VisualDICOMBrowserLib.errors import AssociationError, JobCancelled, NetworkError, PeerError, PeerTimeoutError
 from VisualDICOMBrowserLib.model import SentInstance
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.dimse_store import needs_of
-from VisualDICOMBrowserLib.servers.negotiation import accept_pdu, parse_request
-from VisualDICOMBrowserLib.servers.sending import StoredFile
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.sending import StoredFile
+from VisualDICOMBrowserLib.servers.dimse.store import needs_of
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import accept_pdu, parse_request
 from VisualDICOMBrowserLib.settings import Settings
 
 

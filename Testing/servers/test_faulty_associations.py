@@ -18,8 +18,8 @@ from VisualDICOMBrowserLib.errors import (
     PeerTimeoutError,
 )
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.negotiation import (
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import (
     TOO_MANY_ASSOCIATIONS,
     accept_pdu,
     accepted_contexts,

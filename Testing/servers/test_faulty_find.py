@@ -10,16 +10,16 @@ from Testing.support.faulty_peer import FaultyPeer, PeerSide
 from Testing.support.file_sink import ControlOfTest
 from VisualDICOMBrowserLib.errors import PeerError, PeerTimeoutError
 from VisualDICOMBrowserLib.model import FindResult, Level, Query, RetrieveRequest, StudyRecord
-from VisualDICOMBrowserLib.servers import links
-from VisualDICOMBrowserLib.servers.association import Caller, ContextProposal
-from VisualDICOMBrowserLib.servers.bulk_fetch import FetchPart
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.dimse_find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
-from VisualDICOMBrowserLib.servers.elements import encode_elements
-from VisualDICOMBrowserLib.servers.links import open_link
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
-from VisualDICOMBrowserLib.servers.retrieve_plan import plan_retrieve
-from VisualDICOMBrowserLib.servers.storage_classes import UNCOMPRESSED
+from VisualDICOMBrowserLib.servers.bulk.fetch import FetchPart
+from VisualDICOMBrowserLib.servers.dimse import links
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
+from VisualDICOMBrowserLib.servers.dimse.links import open_link
+from VisualDICOMBrowserLib.servers.dimse.retrieve_plan import plan_retrieve
+from VisualDICOMBrowserLib.servers.dimse.storage_classes import UNCOMPRESSED
+from VisualDICOMBrowserLib.servers.upper_layer.association import Caller, ContextProposal
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 Script = Callable[[PeerSide], None]

@@ -13,12 +13,12 @@ from Testing.support.faulty_peer import FaultyPeer, PeerSide
 from Testing.support.file_sink import ControlOfTest
 from VisualDICOMBrowserLib.errors import JobCancelled, PeerError
 from VisualDICOMBrowserLib.model import AnyRecord, FindResult, Level, Query, SeriesRecord, StudyRecord
-from VisualDICOMBrowserLib.servers import links, pynetdicom_link
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.dimse_find import STUDY_ROOT_FIND
-from VisualDICOMBrowserLib.servers.elements import Element, encode_elements
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.dimse import links, pynetdicom_link
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.find import STUDY_ROOT_FIND
+from VisualDICOMBrowserLib.servers.upper_layer.elements import Element, encode_elements
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 STUDY_DESCRIPTION, SERIES_DESCRIPTION, MODALITIES = 0x00081030, 0x0008103E, 0x00080061

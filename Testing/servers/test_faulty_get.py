@@ -23,8 +23,8 @@ from VisualDICOMBrowserLib.errors import (
     PeerTimeoutError,
     VisualDICOMError,
 )
-from VisualDICOMBrowserLib.servers import channel as channel_module
-from VisualDICOMBrowserLib.servers.pdata import Command
+from VisualDICOMBrowserLib.servers.upper_layer import channel as channel_module
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command
 
 
 def abort_within_instance(peer: PeerSide) -> None:

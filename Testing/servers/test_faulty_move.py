@@ -18,9 +18,9 @@ from VisualDICOMBrowserLib.errors import (
     PeerError,
 )
 from VisualDICOMBrowserLib.model import RetrieveRequest
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.elements import encode_elements
-from VisualDICOMBrowserLib.servers.node import Node
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.node.node import Node
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
 
 
 @pytest.fixture(scope="module")

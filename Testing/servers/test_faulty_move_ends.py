@@ -21,15 +21,15 @@ from VisualDICOMBrowserLib.errors import (
     VisualDICOMError,
 )
 from VisualDICOMBrowserLib.model import RetrieveRequest
-from VisualDICOMBrowserLib.servers import links, pynetdicom_link
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.dimse_move import PATIENT_ROOT_MOVE
+from VisualDICOMBrowserLib.servers.dimse import links, pynetdicom_link
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.move import PATIENT_ROOT_MOVE
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.negotiation import accept_pdu, accepted_contexts, parse_request
-from VisualDICOMBrowserLib.servers.node import Node
-from VisualDICOMBrowserLib.servers.pdata import CommandField
+from VisualDICOMBrowserLib.servers.node.node import Node
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import accept_pdu, accepted_contexts, parse_request
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 

@@ -34,9 +34,9 @@ from VisualDICOMBrowserLib.model import (
 )
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import driver_for
-from VisualDICOMBrowserLib.servers.folder_driver import FolderDriver
-from VisualDICOMBrowserLib.servers.folder_lock import LOCK_NAME
-from VisualDICOMBrowserLib.servers.folder_walk import reach
+from VisualDICOMBrowserLib.servers.folders.driver import FolderDriver
+from VisualDICOMBrowserLib.servers.folders.lock import LOCK_NAME
+from VisualDICOMBrowserLib.servers.folders.walk import reach
 from VisualDICOMBrowserLib.settings import Settings
 
 CONTROL = NullControl()

@@ -19,7 +19,7 @@ from Testing.support import folder_session
 from Testing.support.ct_series import make_ct_series
 from Testing.support.folder_session import FolderSession
 from VisualDICOMBrowserLib.model import NullControl, Query
-from VisualDICOMBrowserLib.servers.folder_lock import LOCK_NAME, FolderLock
+from VisualDICOMBrowserLib.servers.folders.lock import LOCK_NAME, FolderLock
 
 REPOSITORY = Path(folder_session.__file__).parents[2]
 HOUR_S = 3600.0

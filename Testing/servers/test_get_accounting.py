@@ -20,15 +20,16 @@ from Testing.support.get_scripts import (
     store_command,
 )
 from VisualDICOMBrowserLib.errors import AssociationError, JobCancelled, PeerError
-from VisualDICOMBrowserLib.servers import dimse_get, links
-from VisualDICOMBrowserLib.servers.association import Caller
-from VisualDICOMBrowserLib.servers.bulk_fetch import FetchPart
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.fetch import FetchPart
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_get import PATIENT_ROOT_GET
-from VisualDICOMBrowserLib.servers.elements import encode_elements
+from VisualDICOMBrowserLib.servers.dimse import get as dimse_get
+from VisualDICOMBrowserLib.servers.dimse import links
+from VisualDICOMBrowserLib.servers.dimse.get import PATIENT_ROOT_GET
 from VisualDICOMBrowserLib.servers.faults import operation_failed
 from VisualDICOMBrowserLib.servers.progress import is_answered
+from VisualDICOMBrowserLib.servers.upper_layer.association import Caller
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
 
 
 def test_an_instance_that_comes_twice_stands_for_no_other(sink: FileSink) -> None:

@@ -27,10 +27,10 @@ from Testing.support.dcmtk import run_client
 from Testing.support.faulty_peer import PeerSide
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.elements import encode_elements
-from VisualDICOMBrowserLib.servers.listener_rules import ListenerRules
-from VisualDICOMBrowserLib.servers.node import Node, NodeLimits
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.node.listener_rules import ListenerRules
+from VisualDICOMBrowserLib.servers.node.node import Node, NodeLimits
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 
 StartNode = Callable[..., Node]
 ABORT = 7

@@ -7,9 +7,9 @@ import errno
 import pytest
 
 from VisualDICOMBrowserLib.errors import UsageError
-from VisualDICOMBrowserLib.servers.listener_rules import ListenerRules
-from VisualDICOMBrowserLib.servers.listening_socket import cannot_listen
-from VisualDICOMBrowserLib.servers.negotiation import CALLED_AE_UNKNOWN, CALLING_AE_UNKNOWN
+from VisualDICOMBrowserLib.servers.node.listener_rules import ListenerRules
+from VisualDICOMBrowserLib.servers.node.listening_socket import cannot_listen
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import CALLED_AE_UNKNOWN, CALLING_AE_UNKNOWN
 
 
 def refusal(rules: ListenerRules, calling: str, address: str, called: str = "NODE") -> tuple[int, int, int] | None:

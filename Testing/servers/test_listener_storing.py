@@ -23,10 +23,10 @@ from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.storing import InstanceStore
 from VisualDICOMBrowserLib.model import Level, Query, StoredInstance
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals
-from VisualDICOMBrowserLib.servers.node import Node
-from VisualDICOMBrowserLib.servers.node_store import confirmation
-from VisualDICOMBrowserLib.servers.pdata import Command, encode_message
-from VisualDICOMBrowserLib.servers.tls import server_context
+from VisualDICOMBrowserLib.servers.node.node import Node
+from VisualDICOMBrowserLib.servers.node.store import confirmation
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, encode_message
+from VisualDICOMBrowserLib.servers.upper_layer.tls import server_context
 
 StartNode = Callable[..., Node]
 INCOMING = "visual-dicom-browser-incoming"
@@ -157,7 +157,7 @@ def test_a_disk_that_cannot_be_written_is_told(
 
     with caller_of(node) as side:
         with monkeypatch.context() as patched:
-            patched.setattr("VisualDICOMBrowserLib.servers.receiving.os.writev", full)
+            patched.setattr("VisualDICOMBrowserLib.servers.dimse.receiving.os.writev", full)
             assert "The disk of the database is full" in _refusal_of(side, "1.5.1")
         assert incoming(local_database) == []
         assert store(side, "1.5.1") == 0

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from Testing.support.web_server import multipart
-from VisualDICOMBrowserLib.servers.multipart import (
+from VisualDICOMBrowserLib.servers.web.multipart import (
     MultipartFault,
     MultipartSplitter,
     PartBegin,

@@ -20,8 +20,8 @@ from VisualDICOMBrowserLib.errors import NetworkError, UsageError
 from VisualDICOMBrowserLib.model import Level, Query, RetrieveRequest
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import driver_for
-from VisualDICOMBrowserLib.servers.listener_rules import ListenerRules
-from VisualDICOMBrowserLib.servers.node import Node
+from VisualDICOMBrowserLib.servers.node.listener_rules import ListenerRules
+from VisualDICOMBrowserLib.servers.node.node import Node
 from VisualDICOMBrowserLib.settings import Settings
 
 StartNode = Callable[..., Node]

@@ -18,9 +18,9 @@ from VisualDICOMBrowserLib.errors import JobCancelled
 from VisualDICOMBrowserLib.model import RetrieveRequest
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import driver_for
-from VisualDICOMBrowserLib.servers.elements import encode_elements
-from VisualDICOMBrowserLib.servers.node import Node
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.node.node import Node
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 FILE_LIMIT = 300_000

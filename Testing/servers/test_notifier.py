@@ -15,8 +15,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from VisualDICOMBrowserLib.errors import NetworkError
-from VisualDICOMBrowserLib.servers import notifier as notifier_module
-from VisualDICOMBrowserLib.servers.notifier import Notification, Notifier, checked_notification
+from VisualDICOMBrowserLib.servers.node import notifier as notifier_module
+from VisualDICOMBrowserLib.servers.node.notifier import Notification, Notifier, checked_notification
 
 TOKEN = "a-token-for-tests"
 GOOD = {"server": "Main PACS", "event": "instance", "StudyInstanceUID": "1.2.3", "SeriesInstanceUID": "1.2.3.4"}

@@ -24,10 +24,10 @@ from VisualDICOMBrowserLib.errors import (
     PeerError,
 )
 from VisualDICOMBrowserLib.model import RetrieveResult
-from VisualDICOMBrowserLib.servers import links, pynetdicom_link
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.elements import encode_elements
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField, encode_command
+from VisualDICOMBrowserLib.servers.dimse import links, pynetdicom_link
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField, encode_command
 from VisualDICOMBrowserLib.settings import Settings
 
 

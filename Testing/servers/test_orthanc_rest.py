@@ -18,9 +18,9 @@ from VisualDICOMBrowserLib.errors import NetworkError, PeerError, PeerTimeoutErr
 from VisualDICOMBrowserLib.model import NullControl, Query, RetrieveRequest
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.orthanc_cache import StudyListCache
-from VisualDICOMBrowserLib.servers.orthanc_rest import OrthancRest, Uids
-from VisualDICOMBrowserLib.servers.storage_folder import StorageFolder, open_storage
+from VisualDICOMBrowserLib.servers.folders.storage_folder import StorageFolder, open_storage
+from VisualDICOMBrowserLib.servers.web.orthanc_cache import StudyListCache
+from VisualDICOMBrowserLib.servers.web.orthanc_rest import OrthancRest, Uids
 
 CONTROL = NullControl()
 

@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from VisualDICOMBrowserLib.servers.elements import MalformedElements, encode_elements, parse_elements
-from VisualDICOMBrowserLib.servers.negotiation import accept_pdu, accepted_contexts, parse_request
-from VisualDICOMBrowserLib.servers.pdata import (
+from VisualDICOMBrowserLib.servers.upper_layer.elements import MalformedElements, encode_elements, parse_elements
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import accept_pdu, accepted_contexts, parse_request
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import (
     DATA,
     Command,
     CommandField,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from VisualDICOMBrowserLib.model import Level, PatientRecord, Query, SeriesRecord, StudyRecord
-from VisualDICOMBrowserLib.servers.identifiers import (
+from VisualDICOMBrowserLib.servers.dimse.identifiers import (
     TAGS,
     answers_filter,
     identifier,
@@ -13,9 +13,9 @@ from VisualDICOMBrowserLib.servers.identifiers import (
     retrieve_identifier,
     unique_key,
 )
-from VisualDICOMBrowserLib.servers.status import Outcome, outcome_of, status_text
-from VisualDICOMBrowserLib.servers.storage_classes import COMPRESSED, UNCOMPRESSED, classes_for, proposed_contexts
-from VisualDICOMBrowserLib.servers.text import SPECIFIC_CHARACTER_SET
+from VisualDICOMBrowserLib.servers.dimse.status import Outcome, outcome_of, status_text
+from VisualDICOMBrowserLib.servers.dimse.storage_classes import COMPRESSED, UNCOMPRESSED, classes_for, proposed_contexts
+from VisualDICOMBrowserLib.servers.dimse.text import SPECIFIC_CHARACTER_SET
 
 KEYWORDS = {attribute.tag: keyword for keyword, attribute in TAGS.items()}
 

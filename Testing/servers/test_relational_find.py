@@ -11,8 +11,8 @@ from pydicom.dataset import Dataset
 from Testing.support.file_sink import ControlOfTest
 from VisualDICOMBrowserLib.model import InstanceRecord, Level, Query, SeriesRecord
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.dimse_find import STUDY_ROOT_FIND
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.find import STUDY_ROOT_FIND
 from VisualDICOMBrowserLib.settings import Settings
 
 

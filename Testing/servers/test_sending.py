@@ -10,8 +10,8 @@ import pydicom
 import pytest
 
 from VisualDICOMBrowserLib.model import InstanceRecord
-from VisualDICOMBrowserLib.servers.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
-from VisualDICOMBrowserLib.servers.sending import CannotSend, read_stored_file, uncompressed_data_set
+from VisualDICOMBrowserLib.servers.dimse.sending import CannotSend, read_stored_file, uncompressed_data_set
+from VisualDICOMBrowserLib.servers.upper_layer.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 
 TEST_FILES = Path(pydicom.__file__).parent / "data" / "test_files"
 

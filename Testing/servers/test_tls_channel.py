@@ -12,10 +12,10 @@ from pathlib import Path
 import pytest
 
 from Testing.support.certificates import Authority
-from VisualDICOMBrowserLib.servers.channel import Channel, PeerClosed, PeerSilent
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
-from VisualDICOMBrowserLib.servers.tls import client_context, server_context
+from VisualDICOMBrowserLib.servers.upper_layer.channel import Channel, PeerClosed, PeerSilent
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.upper_layer.tls import client_context, server_context
 
 Pair = tuple[Channel, Channel]
 

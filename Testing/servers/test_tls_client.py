@@ -19,11 +19,11 @@ from Testing.support.orthanc import Orthanc
 from Testing.support.tls_servers import encrypted, tls_orthanc, tls_storescp, trusting
 from VisualDICOMBrowserLib.errors import VisualDICOMError
 from VisualDICOMBrowserLib.model import InstanceRecord, RetrieveRequest, SentInstance
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.tls import server_context
+from VisualDICOMBrowserLib.servers.upper_layer.tls import server_context
 from VisualDICOMBrowserLib.settings import Settings
 
 

@@ -12,7 +12,7 @@ import pytest
 from Testing.support.certificates import EXPIRED_ON, Authority, Leaf
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.tls import certificate_end, client_context, client_hello, server_context
+from VisualDICOMBrowserLib.servers.upper_layer.tls import certificate_end, client_context, client_hello, server_context
 
 Files = dict[str, str]
 

@@ -13,7 +13,7 @@ from Testing.support.web_drivers import web_driver, web_services
 from Testing.support.web_fetching import answering, check_kept, contents, request_for
 from Testing.support.web_server import Answer, Request, WebServer, json_answer, multipart, multipart_answer
 from VisualDICOMBrowserLib.errors import JobCancelled, NetworkError, PeerError
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 
 PARTS = {"Content-Type": "multipart/related; boundary=edge"}
 

@@ -110,7 +110,7 @@ def test_redirects_end() -> None:
         assert len(server.requests) == 6
 
 
-@pytest.mark.parametrize("target", ["ftp://127.0.0.1/x", "http://[bad/", "file:///etc/passwd"])
+@pytest.mark.parametrize("target", ["ftp://127.0.0.1/x", "http://[bad/", "file:///etc/passwd", "http://*/x"])
 def test_redirects_to_no_web_address_are_refused(target: str) -> None:
     """Case 67."""
     assert fault_of(Answer(302, {"Location": target})).code == "protocol"
@@ -230,8 +230,10 @@ def test_headers_of_two_lines_are_not_sent() -> None:
     """A token with a line end cannot smuggle headers."""
     services = web_services(token="a\r\nX-Evil: 1")
     with WebServer(lambda request: json_answer([])) as server:
-        with pytest.raises(PeerError, match="one line of plain text"):
+        with pytest.raises(UsageError, match="one line of plain text"):
             find(server.url, services=services, auth="bearer")
+        with pytest.raises(UsageError, match="one line of plain text"):
+            find(server.url, services=web_services(**{"header:X Bad": "value"}))
         assert not server.requests
 
 

@@ -27,9 +27,9 @@ from VisualDICOMBrowserLib.model import (
     SeriesRecord,
     StudyRecord,
 )
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.web_driver import WebDriver
+from VisualDICOMBrowserLib.servers.web.driver import WebDriver
 from VisualDICOMBrowserLib.settings import Settings
 
 

@@ -15,8 +15,8 @@ from Testing.support.web_drivers import web_config, web_driver
 from Testing.support.web_server import Answer, Request, WebServer, json_answer, study_json
 from VisualDICOMBrowserLib.errors import JobCancelled, PeerError, VisualDICOMError
 from VisualDICOMBrowserLib.model import AnyRecord, FindResult, Level, PatientRecord, Query, SeriesRecord, StudyRecord
-from VisualDICOMBrowserLib.servers.web_json import JsonArray, JsonFault
-from VisualDICOMBrowserLib.servers.web_urls import WebUrls, query_string
+from VisualDICOMBrowserLib.servers.web.json import JsonArray, JsonFault
+from VisualDICOMBrowserLib.servers.web.urls import WebUrls, query_string
 
 STUDIES = [study_json(f"1.2.{n}") for n in range(1, 1211)]
 
@@ -228,7 +228,7 @@ def test_a_list_that_ends_too_early() -> None:
 
 def test_huge_json_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
     """Case 68: an answer without end stops at the limit, here a small one."""
-    monkeypatch.setattr("VisualDICOMBrowserLib.servers.web_query.MOST_BYTES", 1 << 20)
+    monkeypatch.setattr("VisualDICOMBrowserLib.servers.web.query.MOST_BYTES", 1 << 20)
     with pytest.raises(PeerError, match="an answer of more than 1 MB"):
         answer_to(Answer(200, {}, [b"[" + b" " * (3 << 20) + b"]"]))
 
@@ -280,7 +280,7 @@ TAGS = st.sampled_from(["0020000D", "00100010", "00100020", "00080061", "0020120
 @given(st.lists(JSON | st.dictionaries(TAGS, ATTRIBUTE | JSON), max_size=8), st.integers(1, 50), st.booleans())
 def test_any_list_at_any_chunking(values: list[Any], size: int, ascii_only: bool) -> None:
     """Elements come out as they went in, and records can be made of whatever they are."""
-    from VisualDICOMBrowserLib.servers.web_json import record_of
+    from VisualDICOMBrowserLib.servers.web.json import record_of
 
     data = json.dumps(values, ensure_ascii=ascii_only).encode("utf-8", "surrogatepass")
     array = JsonArray()

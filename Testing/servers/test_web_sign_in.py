@@ -16,7 +16,7 @@ from Testing.support.web_drivers import SecretsOfTest, web_driver, web_services
 from Testing.support.web_server import Answer, Request, WebServer, json_answer, study_json
 from VisualDICOMBrowserLib.errors import JobCancelled, PeerError
 from VisualDICOMBrowserLib.model import Query
-from VisualDICOMBrowserLib.servers.web_tokens import AccessToken, TokenCache
+from VisualDICOMBrowserLib.servers.web.tokens import AccessToken, TokenCache
 
 PASSWORD, CLIENT_SECRET, REFRESH = "pass-w0rd:ü", "client-s3cret", "refresh-t0ken"
 

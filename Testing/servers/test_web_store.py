@@ -16,7 +16,7 @@ from Testing.support.web_drivers import web_driver
 from Testing.support.web_server import Answer, Request, WebServer, json_answer
 from VisualDICOMBrowserLib.errors import JobCancelled, NetworkError, PeerError
 from VisualDICOMBrowserLib.model import InstanceRecord, SentInstance
-from VisualDICOMBrowserLib.servers.multipart import MultipartSplitter, PartBegin, PartData, boundary_of
+from VisualDICOMBrowserLib.servers.web.multipart import MultipartSplitter, PartBegin, PartData, boundary_of
 
 
 @pytest.fixture(scope="module")

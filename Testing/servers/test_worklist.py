@@ -13,12 +13,12 @@ from Testing.support.orthanc import Orthanc
 from Testing.support.worklists import Entry, WlmScpFs, write_entries
 from VisualDICOMBrowserLib.errors import AssociationError, JobCancelled, PeerError, VisualDICOMError
 from VisualDICOMBrowserLib.model import WorklistItem, WorklistQuery
-from VisualDICOMBrowserLib.servers import links
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.dimse_worklist import WORKLIST_FIND, worklist_identifier, worklist_item
-from VisualDICOMBrowserLib.servers.elements import Element, encode_elements, parse_elements
-from VisualDICOMBrowserLib.servers.negotiation import accept_pdu, accepted_contexts, parse_request
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.dimse import links
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.worklist import WORKLIST_FIND, worklist_identifier, worklist_item
+from VisualDICOMBrowserLib.servers.upper_layer.elements import Element, encode_elements, parse_elements
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import accept_pdu, accepted_contexts, parse_request
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 ENTRIES = (

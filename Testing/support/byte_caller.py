@@ -5,8 +5,8 @@ from __future__ import annotations
 import struct
 
 from Testing.support.faulty_peer import PeerSide
-from VisualDICOMBrowserLib.servers.elements import encode_elements
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 
 CT = "1.2.840.10008.5.1.4.1.1.2"
 VERIFICATION = "1.2.840.10008.1.1"

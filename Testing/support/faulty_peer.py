@@ -14,14 +14,14 @@ from collections.abc import Callable
 from typing import Any
 
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.elements import parse_elements
-from VisualDICOMBrowserLib.servers.negotiation import (
+from VisualDICOMBrowserLib.servers.upper_layer.elements import parse_elements
+from VisualDICOMBrowserLib.servers.upper_layer.negotiation import (
     AssociationRequest,
     accept_pdu,
     accepted_contexts,
     parse_request,
 )
-from VisualDICOMBrowserLib.servers.pdata import Command, encode_command, encode_message
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, encode_command, encode_message
 
 TIMEOUT_S = 20.0
 PDU_LENGTH = 16384

@@ -18,7 +18,7 @@ from VisualDICOMBrowserLib.database.storing import InstanceStore
 from VisualDICOMBrowserLib.model import JobControl, NullControl
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.folder_driver import FolderDriver
+from VisualDICOMBrowserLib.servers.folders.driver import FolderDriver
 from VisualDICOMBrowserLib.settings import Settings
 
 

@@ -12,10 +12,10 @@ from VisualDICOMBrowserLib.errors import (
     VisualDICOMError,
 )
 from VisualDICOMBrowserLib.model import RetrieveRequest, RetrieveResult
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.dimse_get import STUDY_ROOT_GET
-from VisualDICOMBrowserLib.servers.elements import encode_elements
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.get import STUDY_ROOT_GET
+from VisualDICOMBrowserLib.servers.upper_layer.elements import encode_elements
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 CT = "1.2.840.10008.5.1.4.1.1.2"

@@ -13,11 +13,11 @@ from Testing.support.file_sink import ControlOfTest, FileSink
 from VisualDICOMBrowserLib.errors import VisualDICOMError
 from VisualDICOMBrowserLib.model import RetrieveRequest, RetrieveResult
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals, ListenerAddress
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.dimse_move import STUDY_ROOT_MOVE
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.dimse.move import STUDY_ROOT_MOVE
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.node import Node
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.node.node import Node
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 NODE_AE_TITLE = "NODE"

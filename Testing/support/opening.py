@@ -12,8 +12,8 @@ from Testing.support.faulty_peer import PeerSide
 from Testing.support.file_sink import ControlOfTest
 from VisualDICOMBrowserLib.errors import VisualDICOMError
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 

@@ -14,8 +14,8 @@ from Testing.support.faulty_peer import FaultyPeer, PeerSide
 from Testing.support.file_sink import ControlOfTest
 from VisualDICOMBrowserLib.errors import VisualDICOMError
 from VisualDICOMBrowserLib.model import InstanceRecord, SentInstance
-from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
-from VisualDICOMBrowserLib.servers.pdata import Command, CommandField
+from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField
 from VisualDICOMBrowserLib.settings import Settings
 
 RELEASE = b"\x05"

@@ -7,7 +7,7 @@ from typing import Any
 
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import DriverServices
-from VisualDICOMBrowserLib.servers.web_driver import WebDriver
+from VisualDICOMBrowserLib.servers.web.driver import WebDriver
 from VisualDICOMBrowserLib.settings import Settings
 
 __all__ = ["SecretsOfTest", "web_config", "web_driver", "web_services"]

@@ -18,7 +18,7 @@ from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.model import JobControl
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 from VisualDICOMBrowserLib.servers.driver import DriverServices
 from VisualDICOMBrowserLib.servers.registry import ServerRegistry
 from VisualDICOMBrowserLib.servers.secrets import SecretStore

@@ -8,7 +8,7 @@ from typing import Any
 from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.jobs.job import JobRecord
 from VisualDICOMBrowserLib.model import JobControl, WorklistQuery
-from VisualDICOMBrowserLib.servers.diagnosis import Step, diagnose
+from VisualDICOMBrowserLib.servers.diagnosis.diagnosis import Step, diagnose
 
 __all__ = ["DiagnosisKind", "WorklistKind"]
 

@@ -21,9 +21,9 @@ from VisualDICOMBrowserLib.engine.events import ContentChanges
 from VisualDICOMBrowserLib.errors import NetworkError, UsageError
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals, ListenerAddress
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.listener_rules import ListenerRules
-from VisualDICOMBrowserLib.servers.listening_socket import cannot_listen
-from VisualDICOMBrowserLib.servers.node import Node, NodeLimits
+from VisualDICOMBrowserLib.servers.node.listener_rules import ListenerRules
+from VisualDICOMBrowserLib.servers.node.listening_socket import cannot_listen
+from VisualDICOMBrowserLib.servers.node.node import Node, NodeLimits
 from VisualDICOMBrowserLib.servers.registry import ServerRegistry
 from VisualDICOMBrowserLib.settings import Settings
 
@@ -197,7 +197,7 @@ class Listening:
         certificate = self._settings.text("node/tls_certificate_file")
         if not certificate:
             return None
-        from VisualDICOMBrowserLib.servers.tls import server_context
+        from VisualDICOMBrowserLib.servers.upper_layer.tls import server_context
 
         return server_context(
             certificate,

@@ -24,8 +24,8 @@ from VisualDICOMBrowserLib.errors import JobCancelled, UsageError, VisualDICOMEr
 from VisualDICOMBrowserLib.model import JobControl, NullControl
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import SecretSource
-from VisualDICOMBrowserLib.servers.notifier import Notification, Notifier
-from VisualDICOMBrowserLib.servers.orthanc_rest import Change, OrthancRest
+from VisualDICOMBrowserLib.servers.node.notifier import Notification, Notifier
+from VisualDICOMBrowserLib.servers.web.orthanc_rest import Change, OrthancRest
 from VisualDICOMBrowserLib.settings import Settings
 
 __all__ = ["OWN_SECRETS", "ChangePoller", "Notifications"]

@@ -19,7 +19,7 @@ from VisualDICOMBrowserLib.engine.gates import ServerGates
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.model import AnyRecord, record_as_dict
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals
-from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import DriverServices, ServerDriver, driver_for
 from VisualDICOMBrowserLib.servers.registry import ServerRegistry

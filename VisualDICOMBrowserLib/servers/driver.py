@@ -26,14 +26,14 @@ from VisualDICOMBrowserLib.model import (
     WorklistQuery,
 )
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.web_tokens import TokenCache
+from VisualDICOMBrowserLib.servers.web.tokens import TokenCache
 from VisualDICOMBrowserLib.settings import Settings
 
 if TYPE_CHECKING:
     from VisualDICOMBrowserLib.database.indexer import ImportReport
     from VisualDICOMBrowserLib.database.local_database import LocalDatabase
     from VisualDICOMBrowserLib.servers.arrivals import Arrivals
-    from VisualDICOMBrowserLib.servers.bulk_pool import BulkPool
+    from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
 
 __all__ = ["DriverServices", "Importer", "OnRecords", "OnSent", "SecretSource", "ServerDriver", "driver_for"]
 
@@ -150,15 +150,15 @@ def driver_for(
     """
     offered = services or DriverServices()
     if config.protocol == "dimse":
-        from VisualDICOMBrowserLib.servers.dimse_driver import DimseDriver
+        from VisualDICOMBrowserLib.servers.dimse.driver import DimseDriver
 
         return DimseDriver(config, settings, pool, offered)
     if config.protocol == "dicomweb":
-        from VisualDICOMBrowserLib.servers.web_driver import WebDriver
+        from VisualDICOMBrowserLib.servers.web.driver import WebDriver
 
         return WebDriver(config, settings, pool, offered)
     if config.protocol == "folder":
-        from VisualDICOMBrowserLib.servers.folder_driver import FolderDriver
+        from VisualDICOMBrowserLib.servers.folders.driver import FolderDriver
 
         return FolderDriver(config, settings, offered)
     message = f"There is no driver for the protocol {config.protocol!r}."

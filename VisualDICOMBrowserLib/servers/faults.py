@@ -19,10 +19,10 @@ from VisualDICOMBrowserLib.errors import (
     StorageFault,
     VisualDICOMError,
 )
-from VisualDICOMBrowserLib.servers.channel import PeerAborted, PeerClosed, PeerReleased, PeerSilent
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.pdata import ProtocolFault
-from VisualDICOMBrowserLib.servers.status import Outcome, outcome_of, status_text
+from VisualDICOMBrowserLib.servers.dimse.status import Outcome, outcome_of, status_text
+from VisualDICOMBrowserLib.servers.upper_layer.channel import PeerAborted, PeerClosed, PeerReleased, PeerSilent
+from VisualDICOMBrowserLib.servers.upper_layer.pdata import ProtocolFault
 
 __all__ = [
     "connect_fault",

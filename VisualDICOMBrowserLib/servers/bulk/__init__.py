@@ -1,0 +1,1 @@
+"""Warm worker processes that fetch a series over several associations or connections."""

@@ -1,0 +1,1 @@
+"""What is wrong with a server, step by step, in sentences."""
