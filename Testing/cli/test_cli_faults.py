@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import socket
 import subprocess
@@ -22,6 +23,8 @@ pydicom_data = pytest.importorskip("pydicom.data")
 CT = Path(pydicom_data.__file__).parent / "test_files" / "CT_small.dcm"
 REPOSITORY = Path(__file__).parents[2]
 WAIT_S = 60
+# A-ABORT of the service provider, without a reason (PS3.8 9.3.8).
+ABORT = bytes((7, 0, 0, 0, 0, 4, 0, 0, 2, 0))
 
 Run = Callable[..., tuple[int, Any]]
 
@@ -74,6 +77,34 @@ def test_interrupted_retrieve_is_one_document_and_goes_on_later(run: Run, databa
     run("servers", "edit", "PACS", "--port", str(free_port))
     code, ended = run("jobs", "resume")
     assert (code, [job["state"] for job in ended]) == (1, ["failed"])
+
+
+def test_a_retrieve_that_waits_says_when_it_is_tried_again(run: Run, database: Path) -> None:
+    """The server aborts; the user gives up waiting, and the job stays."""
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        listener.listen()
+        listener.settimeout(WAIT_S)
+        port = str(listener.getsockname()[1])
+        run("servers", "add", "PACS", "--host", "127.0.0.1", "--port", port, "--aet", "PACS")
+        words = ("retrieve", "PACS", "--study", "1.2.3", "--json")
+        with process(database, *words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as command:
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(65536)
+                connection.sendall(ABORT)
+            assert command.stderr is not None
+            line = command.stderr.readline()
+            assert re.fullmatch(r"Next try in \d+ s: .*PACS.*\n", line), line
+            os.killpg(command.pid, signal.SIGINT)
+            out, err = command.communicate(timeout=WAIT_S)
+    assert command.returncode == 1
+    (job,) = run("jobs", "list")[1]
+    assert job["state"] == "waiting"
+    error = json.loads(out)["error"]
+    assert (error["code"], error["next_step"]) == ("interrupted", f"Go on with: jobs resume {job['job_id']}")
+    assert f"The job {job['job_id']} stays in the queue" in err
+    assert "Traceback" not in err
 
 
 def test_resume_waits_for_all_jobs_though_one_fails(run: Run, database: Path, silent_port: int, free_port: int) -> None:

@@ -33,6 +33,18 @@ def test_values_come_back_as_they_were(store: OwnStore, value: object) -> None:
     assert store.get("section", "key") == value
 
 
+def test_sections_and_keys_get_other_names(store: OwnStore) -> None:
+    store.put_many("old", {"k": 1, "l": 2})
+    store.put_many("new", {"k": 0, "m": 3})
+    store.rename_section("old", "new")
+    assert (store.items("old"), store.items("new")) == ({}, {"k": 1, "l": 2})
+    store.rename_key("new", "k", "l")
+    assert store.items("new") == {"l": 1}
+    # What an earlier bearer of the name left goes, also where nothing takes its place.
+    store.rename_key("new", "nothing", "l")
+    assert store.items("new") == {}
+
+
 def test_sections_are_apart_and_outlive_the_object(store: OwnStore) -> None:
     store.put("a", "k", 1)
     store.put("b", "k", [2])

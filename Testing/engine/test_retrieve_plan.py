@@ -26,7 +26,6 @@ def test_sources_are_ranked_by_what_they_cost() -> None:
     get = ServerConfig(name="Get", host="h", called_ae_title="A")
     move = ServerConfig(name="Move", host="h", called_ae_title="A", retrieve_protocol="C-MOVE")
     assert [source_rank(config) for config in (folder, on_disk, web, get, move)] == [0, 0, 1, 2, 3]
-    assert source_rank(folder, force=True) == 3
 
 
 def test_a_single_holder_is_asked_for_the_whole_series() -> None:

@@ -9,6 +9,8 @@ import pytest
 from Testing.support.file_sink import ControlOfTest
 from VisualDICOMBrowserLib.engine.gates import ServerGates
 from VisualDICOMBrowserLib.errors import JobCancelled
+from VisualDICOMBrowserLib.model import priority_of
+from VisualDICOMBrowserLib.servers.progress import ProgressSum
 
 WAIT_S = 20.0
 
@@ -83,4 +85,38 @@ def test_servers_do_not_hinder_each_other_and_no_limit_is_none() -> None:
     gates = ServerGates(lambda server: 1 if server == "A" else 0)
     control = ControlOfTest()
     with gates.hold("A", control), gates.hold("B", control), gates.hold("B", control):
+        pass
+
+
+def test_a_job_made_more_urgent_while_it_waits_overtakes(order: list[int]) -> None:
+    gates = ServerGates(lambda _: 1)
+    first, early, late = (Caller(gates, order, priority) for priority in (0, 20, 5))
+    first.start()
+    assert first.entered.wait(WAIT_S)
+    for number, caller in enumerate((early, late), 1):
+        caller.start()
+        waiting(gates, number)
+    late.control.priority = 30  # type: ignore[attr-defined]
+    for caller in (first, late, early):
+        assert caller.entered.wait(WAIT_S)
+        caller.leave.set()
+        caller.join(WAIT_S)
+    assert order == [0, 5, 20]
+
+
+def test_a_part_of_a_job_is_as_urgent_as_the_job() -> None:
+    control = ControlOfTest()
+    part = ProgressSum(control).part()
+    assert priority_of(part) == 10
+    control.priority = 30  # type: ignore[attr-defined]
+    assert priority_of(part) == priority_of(ProgressSum(part).part()) == 30
+
+
+def test_a_turn_given_to_a_job_that_ends_goes_to_the_next() -> None:
+    gates = ServerGates(lambda _: 1)
+    ended = ControlOfTest()
+    ended.cancel()
+    with pytest.raises(JobCancelled), gates.hold("A", ended):
+        pass
+    with gates.hold("A", ControlOfTest()):
         pass

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import threading
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from VisualDICOMBrowserLib.errors import NetworkError
-from VisualDICOMBrowserLib.model import StoredInstance
-from VisualDICOMBrowserLib.servers.arrivals import Arrival, Arrivals, ListenerAddress
+from VisualDICOMBrowserLib.model import ReceivedFile, StoredInstance
+from VisualDICOMBrowserLib.servers.arrivals import Arrival, Arrivals, ListenerAddress, TakeOver
 
 
 def arrival(uid: str, study: str = "1", status: str = "imported", sender: str = "PACS") -> Arrival:
@@ -44,6 +46,30 @@ def test_nothing_is_told_after_the_end() -> None:
     arrivals.stored([arrival("a")])
     expectation.offer([arrival("a")])
     assert (heard, expectation.count) == ([], 0)
+
+
+def test_only_what_was_asked_for_or_is_here_is_taken_over(tmp_path: Path) -> None:
+    arrivals = Arrivals()
+    taken: list[str] = []
+    file = ReceivedFile(path=tmp_path / "1.part", SOPClassUID="", SOPInstanceUID="", TransferSyntaxUID="", size=10)
+
+    def take(item: Arrival, *, here: bool = False) -> bool:
+        return arrivals.take(item, replace(file, SOPInstanceUID=item.instance.SOPInstanceUID), lambda: here)
+
+    assert not take(arrival("a"), here=True)
+    take_over = TakeOver(lambda each: taken.append(each.SOPInstanceUID), "US")
+    with (
+        arrivals.expect(lambda item: True, lambda items: None),
+        arrivals.expect(lambda item: item.StudyInstanceUID == "1", lambda items: None, take_over) as forced,
+    ):
+        assert take(replace(arrival("a"), originator="US"))
+        assert take(arrival("b"), here=True)
+        assert not take(arrival("c"))
+        assert not take(replace(arrival("d"), originator="OTHER"))
+        assert not take(replace(arrival("e", "9"), originator="US"), here=True)
+    assert not take(replace(arrival("f"), originator="US"))
+    assert taken == ["a", "b"]
+    assert (forced.instances, forced.count, forced.bytes) == ({"a", "b"}, 2, 20)
 
 
 def test_waiting_ends_with_an_arrival_or_with_the_time() -> None:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import os
 import signal
+import threading
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,7 +17,9 @@ from Testing.support.orthanc import Orthanc
 from VisualDICOMBrowserLib.errors import EngineError, JobCancelled, NetworkError, PeerError
 from VisualDICOMBrowserLib.model import RetrieveRequest
 from VisualDICOMBrowserLib.servers.bulk import pool as bulk_pool
+from VisualDICOMBrowserLib.servers.bulk import process
 from VisualDICOMBrowserLib.servers.bulk.pool import BulkPool
+from VisualDICOMBrowserLib.servers.bulk.process import WorkerProcess
 from VisualDICOMBrowserLib.servers.dimse import retrieve_plan
 from VisualDICOMBrowserLib.servers.driver import driver_for
 from VisualDICOMBrowserLib.settings import Settings
@@ -143,6 +147,53 @@ def test_a_worker_that_dies_is_reported_and_replaced(
         assert driver.retrieve(study_request, FileSink(tmp_path / "again"), ControlOfTest()).received == 42
         assert killed[0] not in pool.process_ids()
         driver.close()
+    finally:
+        pool.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
+def test_a_worker_that_dies_before_it_is_listened_to_is_reported() -> None:
+    """Case 72: else its job would wait for ever, for the last message was told to nobody."""
+    heard: list[dict[str, Any]] = []
+    ended = threading.Event()
+    worker = WorkerProcess("bulk-worker-test")
+    try:
+        worker.listen(lambda message: ended.set() if "died" in message else None)
+        os.kill(worker.pid, signal.SIGKILL)
+        assert ended.wait(20)
+        worker.listen(None)
+        worker.listen(heard.append)
+        assert heard == [{"died": -signal.SIGKILL}]
+        assert not worker.send(cancel=1)
+    finally:
+        worker.close()
+
+
+@pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="the system has no SIGKILL")
+def test_a_dead_worker_that_cannot_be_replaced_is_cleared_away(
+    settings: Settings, sink: FileSink, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Case 72: the job hears of the death and not of the replacement, and the next one why there is none."""
+    pool = BulkPool(1)
+
+    def script(peer: PeerSide) -> None:
+        peer.read_pdu()
+        (pid,) = pool.process_ids()
+        monkeypatch.setattr(process.sys, "executable", str(sink.folder / "no-such-program"))
+        os.kill(pid, signal.SIGKILL)
+        peer.wait_for_end()
+
+    request = RetrieveRequest(StudyInstanceUID="1.2", SOPInstanceUIDs=("1.2.3",), SOPClassUIDs=("1.2.4",))
+    try:
+        with FaultyPeer(script) as peer:
+            driver = driver_for(peer.config(), settings, pool)
+            with pytest.raises(EngineError, match="ended unexpectedly"):
+                driver.retrieve(request, sink, ControlOfTest())
+            with pytest.raises(EngineError, match="cannot be started") as failure:
+                driver.retrieve(request, sink, ControlOfTest())
+            driver.close()
+        assert failure.value.code == "worker_start"
+        assert pool.process_ids() == []
     finally:
         pool.close()
 

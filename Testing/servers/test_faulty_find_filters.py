@@ -125,7 +125,10 @@ def test_refused_wild_cards_have_a_next_step() -> None:
 
     with pytest.raises(PeerError) as raised:
         ask(script, Query(PatientName="doe"))
-    assert raised.value.next_step == ("It may not know wild cards: try the whole patient ID, name or accession number.")
+    assert raised.value.next_step == (
+        "It may not know wild cards: switch them off for this server, "
+        "and try the whole patient ID, name or accession number."
+    )
 
 
 def test_out_of_resources_is_not_asked_again() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import socket
+import sys
 import threading
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -103,6 +104,19 @@ def test_who_finds_no_room_is_told_so(start_node: StartNode) -> None:
         # The place is free when the thread of the one who left has ended, a moment after the connection.
         tries = (run_client("echoscu", "-aec", "NODE", "127.0.0.1", str(node.port)).returncode for _ in range(100))
         assert 0 in tries
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="needs a second loopback address")
+def test_the_limit_of_all_callers_counts_beside_that_of_one_address(start_node: StartNode) -> None:
+    """Case 60: each address has room left, the node has none."""
+    node = start_node(limits=NodeLimits(max_associations=3, max_per_peer=2))
+    answers = []
+    with contextlib.ExitStack() as opened:
+        for address in ("127.0.0.1", "127.0.0.2", "127.0.0.1", "127.0.0.1", "127.0.0.2"):
+            caller = socket.create_connection(("127.0.0.1", node.port), source_address=(address, 0))
+            kind, body = request_association(PeerSide(opened.enter_context(caller)))
+            answers.append(kind if kind == 2 else tuple(body[1:]))
+    assert answers == [2, 2, 2, (2, 3, 2), (2, 3, 2)]
 
 
 @pytest.mark.parametrize("kind", [1, 4])

@@ -232,6 +232,22 @@ def test_batches_while_they_come(
     }
 
 
+def test_what_came_is_found_while_its_sender_goes_on(start_node: StartNode, local_database: LocalDatabase) -> None:
+    """No release, no end of the association, and no query of the node makes it index what came so far."""
+    arrivals = Arrivals()
+    node = start_node(arrivals=arrivals, batch_files=10)
+    with (
+        arrivals.expect(lambda arrival: arrival.StudyInstanceUID == "1.2.1", lambda _: None) as expected,
+        caller_of(node) as side,
+    ):
+        for turn in (1, 2):
+            uids = {f"1.{turn}.{number}" for number in range(25)}
+            assert {store(side, uid) for uid in uids} == {0}
+            while expected.count < turn * 25:
+                assert expected.wait_for_more(expected.count, PATIENCE_S)
+            assert uids <= set(instances(local_database))
+
+
 def _send(node: Node, series: CtSeries) -> None:
     done = run_client("storescu", "-aet", "SENDER", "-aec", "NODE", "127.0.0.1", str(node.port), *series.files.values())
     assert done.returncode == 0, done.stderr

@@ -78,6 +78,7 @@ def test_a_store_that_is_broken_off_leaves_nothing(
 def test_a_full_disk_is_answered_with_out_of_resources(
     node: Node, local_database: LocalDatabase, tmp_path: Path
 ) -> None:
+    """Case 64: as DCMTK's storescu hears it."""
     resource = pytest.importorskip("resource", reason="the system has no limit of file sizes")
     (large,) = make_ct_series(tmp_path / "large", 1, size=512).files.values()
     (small,) = make_ct_series(tmp_path / "small", 1, size=16).files.values()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import http.client
 import json
 from collections.abc import Iterator
@@ -19,6 +20,7 @@ from VisualDICOMBrowserLib.model import NullControl, Query, RetrieveRequest
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import DriverServices
 from VisualDICOMBrowserLib.servers.folders.storage_folder import StorageFolder, open_storage
+from VisualDICOMBrowserLib.servers.query_limits import effective_query
 from VisualDICOMBrowserLib.servers.web.orthanc_cache import StudyListCache
 from VisualDICOMBrowserLib.servers.web.orthanc_rest import OrthancRest, Uids
 
@@ -115,15 +117,20 @@ def delete_study(server: Orthanc, uid: str) -> None:
 
 
 def test_lists_and_searches_have_their_own_limits(archive: Orthanc, thorax_series: list[CtSeries]) -> None:
-    rest = OrthancRest(config_of(archive, query_limit=1, search_limit=5))
+    config = config_of(archive, query_limit=1, search_limit=5)
+    rest = OrthancRest(config)
     try:
-        answer = rest.find_studies(Query())
+        answer = rest.find_studies(effective_query(config, Query(), datetime.date.today()))
         assert (len(answer.records), answer.limit_reached) == (1, True)
         answer = rest.find_studies(Query(PatientName="phantom", Modalities=("CT",), date_from="20240101"))
         (study,) = answer.records
         assert study.StudyInstanceUID == thorax_series[0].StudyInstanceUID
         assert (study.PatientID, study.PatientName, study.StudyDate) == ("CT-1", "Phantom^Thorax", "20240102")
         assert (study.NumberOfStudyRelatedSeries, study.server) == (2, "Orthanc")
+        assert (study.NumberOfStudyRelatedInstances, study.ModalitiesInStudy) == (42, ("CT",))
+        assert study.StudyInstanceUID in {record.StudyInstanceUID for record in rest.find_studies(Query()).records}
+        assert rest.find_studies(Query(PatientName="Phantom*")).records == (study,)
+        assert rest.find_studies(Query(PatientName="Thorax*")).records == ()
         assert not answer.limit_reached
         assert rest.find_studies(Query(PatientName="nobody")).records == ()
         assert len(rest.find_studies(Query(date_from="20191231", date_to="20191231")).records) == 1
@@ -153,7 +160,7 @@ def test_the_kept_list_is_used_until_enough_has_changed(
         short = config_of(archive, cache_threshold=40, query_limit=1)
         limited = OrthancRest(short)
         try:
-            answer = StudyListCache(short, limited, local_database.own).find(Query())
+            answer = StudyListCache(short, limited, local_database.own).find(Query(limit=1))
             assert (len(answer.records), answer.limit_reached) == (1, True)
         finally:
             limited.close()
@@ -229,7 +236,7 @@ def test_files_are_read_from_the_storage_folder(
         fetch = folder.fetch(request_of(series), sink, control)
         assert (fetch.fetched, fetch.missing, fetch.reason) == (frozenset(series.files), (), "")
         counted = replace(request_of(series), expected=len(series.files))
-        assert fetch.left(counted) is None
+        assert fetch.left(counted) == []
         for received in sink.files:
             assert dataset_bytes(received.path) == dataset_bytes(series.files[received.SOPInstanceUID])
             assert received.TransferSyntaxUID == "1.2.840.10008.1.2.1"
@@ -237,8 +244,7 @@ def test_files_are_read_from_the_storage_folder(
         some = list(series.files)[:3]
         fetch = folder.fetch(request_of(series, *some, "1.2.3"), sink, control)
         assert (fetch.fetched, fetch.missing) == (frozenset(some), ("1.2.3",))
-        left = fetch.left(request_of(series, *some, "1.2.3"))
-        assert left is not None
+        (left,) = fetch.left(request_of(series, *some, "1.2.3"))
         assert (left.SOPInstanceUIDs, left.expected) == (("1.2.3",), 1)
         assert folder.fetch(request_of(series, some[0]), sink, control).fetched == {some[0]}
         assert sink.stray_files() == []
@@ -278,7 +284,7 @@ def test_compressed_missing_and_wrong_files_are_left_to_the_network(
         fetch = StorageFolder(away, None).fetch(request_of(series, "1.2.3"), sink, CONTROL)
         assert fetch.missing == ("1.2.3",)
         assert "is not there" in fetch.reason
-        assert fetch.left(request_of(series)) == request_of(series)
+        assert fetch.left(request_of(series)) == [request_of(series)]
         with open_storage(config, DriverServices()) as storage:
             assert storage is not None
             assert storage.fetch(request_of(series), sink, CONTROL).fetched == {own}

@@ -64,6 +64,15 @@ def config(name: str = "Main PACS", **changes: Any) -> ServerConfig:
         ("folder", "incoming", "full path"),
         ("recent_unit", "weeks", "days, months, years"),
         ("tls_key_file", "/keys/key.pem", "needs its certificate file"),
+        ("wildcards", 1, "yes or no"),
+        ("ask_at_start", "no", "yes or no"),
+        ("confirm_by_query", None, "yes or no"),
+        ("keep_compression", "", "yes or no"),
+        ("character_set", "UTF-8", "left out or one of ISO_IR 13, ISO_IR 100"),
+        ("character_set", ["ISO_IR 100"], "character set of queries"),
+        ("speed_limit_mb_s", -1, "speed limit must be a number from 0"),
+        ("images_per_batch", 2.5, "images per batch must be a whole number"),
+        ("tls_min_version", "1.1", "oldest version of TLS must be one of 1.2, 1.3, not '1.1'"),
     ],
 )
 def test_a_bad_field_has_its_sentence(field: str, value: object, words: str) -> None:
@@ -126,6 +135,24 @@ def test_blanks_around_a_text_do_not_matter() -> None:
 def test_fields_survive_the_way_through_json() -> None:
     original = config(port=104, timeout_s=12.5, max_associations=2, enabled=False, headers={"X-Ward": "7B"})
     assert ServerConfig.from_dict(json.loads(json.dumps({**original.to_dict(), "later_field": 1}))) == original
+
+
+def test_a_server_of_an_earlier_version_has_the_defaults_of_what_came_later() -> None:
+    later = {
+        "wildcards": True,
+        "character_set": "",
+        "ask_at_start": False,
+        "confirm_by_query": False,
+        "keep_compression": True,
+        "speed_limit_mb_s": 0.0,
+        "images_per_batch": 0,
+        "tls_min_version": "1.2",
+    }
+    earlier = {name: value for name, value in config().to_dict().items() if name not in later}
+    read = ServerConfig.from_dict(earlier)
+    assert {name: getattr(read, name) for name in later} == later
+    changed = config(character_set="ISO 2022 IR 87", speed_limit_mb_s=2.5, wildcards=False, tls_min_version="1.3")
+    assert ServerConfig.from_dict(json.loads(json.dumps(changed.to_dict()))) == changed
 
 
 def test_headers_are_the_configs_own() -> None:

@@ -207,3 +207,26 @@ def test_any_list_leaves_unique_names_and_one_default(entries: list[Any], on_cla
     listed = names(registry)
     assert len(listed) == len(set(listed))
     assert sum(item.default for item in registry.list()) <= 1
+
+
+def test_every_setting_survives_export_and_import(registry: ServerRegistry, tmp_path: Path) -> None:
+    """Also those that a list of an earlier version does not have, which then are as they were by themselves."""
+    set_up = config(
+        "Slow",
+        wildcards=False,
+        character_set="ISO 2022 IR 149",
+        ask_at_start=True,
+        confirm_by_query=True,
+        keep_compression=False,
+        speed_limit_mb_s=2.5,
+        images_per_batch=50,
+        tls_min_version="1.3",
+    )
+    registry.add(set_up)
+    listed = json.loads(json.dumps(export_list(registry)))
+    other = ServerRegistry(MemoryStore())
+    assert import_list(listed, other).invalid == []
+    assert other.get("Slow") == set_up
+    earlier = {name: listed["servers"][0][name] for name in ("name", "host", "port", "called_ae_title")}
+    assert import_list(document({**earlier, "name": "Earlier"}), other).added == ["Earlier"]
+    assert other.get("Earlier") == config("Earlier")

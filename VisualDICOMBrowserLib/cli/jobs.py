@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import argparse
 
+from VisualDICOMBrowserLib.cli.following import follow
 from VisualDICOMBrowserLib.cli.local import Handler
 from VisualDICOMBrowserLib.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, Output, count, table
 from VisualDICOMBrowserLib.engine.session import Session
-from VisualDICOMBrowserLib.errors import UsageError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import JobCancelled, UsageError, VisualDICOMError
 
 __all__ = ["HANDLERS"]
 
@@ -48,10 +49,13 @@ def _chosen(arguments: argparse.Namespace) -> list[str] | None:
 def _run(session: Session, action: str, arguments: argparse.Namespace, output: Output) -> int:
     """Let jobs go on and wait for all of them, also when some fail."""
     ended = []
-    for job_id in session.client.request(f"{action}_jobs", job_ids=_chosen(arguments)):
+    job_ids = session.client.request(f"{action}_jobs", job_ids=_chosen(arguments))
+    for number, job_id in enumerate(job_ids, 1):
         try:
-            session.wait(job_id, on_progress=output.progress)
+            follow(session, job_id, output, job_ids[number:])
         except VisualDICOMError as error:
+            if isinstance(error, JobCancelled) and error.code == "interrupted":
+                raise
             output.message(str(error))
         ended.append(session.client.request("job", job_id=job_id))
     output.document(ended, table(ended, _COLUMNS) or "No job to go on with.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 from typing import Any
 
+from VisualDICOMBrowserLib.cli.following import follow
 from VisualDICOMBrowserLib.cli.local import COLUMNS, Handler
 from VisualDICOMBrowserLib.cli.options import filters_of
 from VisualDICOMBrowserLib.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, Output, count, table
@@ -56,7 +57,7 @@ def find(session: Session, arguments: argparse.Namespace, output: Output) -> int
 
 def _find_one(session: Session, server: str, level: Level, arguments: argparse.Namespace, output: Output) -> int:
     job_id = session.client.request("find", server=server, level=level.value, **filters_of(arguments))
-    answer = session.wait(job_id)["result"]
+    answer = session.wait(job_id)["result"]  # a question is not asked again by itself
     rows = session.client.request("find_results", job_id=job_id)
     _tell_server(server, answer, output)
     output.document(rows, table(rows, COLUMNS[level]) or f"{server} found nothing.")
@@ -86,14 +87,15 @@ def _where(record: dict[str, Any]) -> str:
 def retrieve(session: Session, arguments: argparse.Namespace, output: Output) -> int:
     """Fetch a study or series and say what came from where."""
     sources = sources_of(arguments)
-    result = session.retrieve(
-        sources[0] if len(sources) == 1 else "",
-        arguments.study,
-        arguments.series,
+    job_id = session.client.request(
+        "retrieve",
+        server=sources[0] if len(sources) == 1 else "",
         servers=sources if len(sources) > 1 else None,
+        StudyInstanceUID=arguments.study,
+        SeriesInstanceUID=arguments.series,
         force=arguments.force,
-        on_progress=output.progress,
     )
+    result = follow(session, job_id, output)["result"]
     lines = [
         f"{count(result['imported'], 'new image')}, {result['unchanged'] + result['present']} here already, "
         f"{result['failed_count']} missing; {transfer_speed(result)}."

@@ -7,11 +7,12 @@ import signal
 import threading
 from typing import Any
 
+from VisualDICOMBrowserLib.cli.following import follow
 from VisualDICOMBrowserLib.cli.local import Handler
 from VisualDICOMBrowserLib.cli.network import transfer_speed
 from VisualDICOMBrowserLib.cli.output import EXIT_DONE, EXIT_FAILED, EXIT_PARTLY, Output, count
 from VisualDICOMBrowserLib.engine.session import Session
-from VisualDICOMBrowserLib.errors import UsageError, VisualDICOMError
+from VisualDICOMBrowserLib.errors import JobCancelled, UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.model import Level
 
 __all__ = ["HANDLERS"]
@@ -30,10 +31,12 @@ def send(session: Session, arguments: argparse.Namespace, output: Output) -> int
     jobs = session.client.request("send", level=level.value, uids=uids, servers=arguments.to, address=address)
     results: list[dict[str, Any]] = []
     lines: list[str] = []
-    for receiver, job_id in zip(receivers, jobs, strict=True):
+    for number, (receiver, job_id) in enumerate(zip(receivers, jobs, strict=True), 1):
         try:
-            result = session.wait(job_id, on_progress=output.progress)["result"]
+            result = follow(session, job_id, output, jobs[number:])["result"]
         except VisualDICOMError as error:
+            if isinstance(error, JobCancelled) and error.code == "interrupted":
+                raise
             results.append({"receiver": receiver, "sent": 0, "error": error.as_dict()})
             lines.append(str(error))
             continue

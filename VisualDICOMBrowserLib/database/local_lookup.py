@@ -5,7 +5,7 @@ For showing one record for what lies in several places; queries with filters are
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.model import (
@@ -18,13 +18,13 @@ from VisualDICOMBrowserLib.model import (
     StudyRecord,
 )
 
-__all__ = ["local_instances", "local_matches", "local_records"]
+__all__ = ["local_counts", "local_matches", "local_records"]
 
 _UIDS_AT_ONCE = 400
-_OF_PATIENT = (
-    "SELECT COUNT(*) FROM Studies s JOIN Series e ON e.StudyInstanceUID = s.StudyInstanceUID"
+_OF_PATIENTS = (
+    "SELECT s.PatientsUID, COUNT(*) FROM Studies s JOIN Series e ON e.StudyInstanceUID = s.StudyInstanceUID"
     " JOIN Images i ON i.SeriesInstanceUID = e.SeriesInstanceUID"
-    " WHERE s.PatientsUID = ? AND s.StudyInstanceUID <> '' AND i.Filename <> ''"
+    " WHERE {} s.StudyInstanceUID <> '' AND i.Filename <> '' GROUP BY s.PatientsUID"
 )
 _UID_FIELDS = {
     Level.STUDY: "StudyInstanceUID",
@@ -50,10 +50,23 @@ def local_records(database: LocalDatabase, level: Level, uids: Iterable[str]) ->
     return found
 
 
-def local_instances(database: LocalDatabase, record: AnyRecord) -> int:
-    """How many instances of a local record are here."""
+def local_counts(database: LocalDatabase, records: Sequence[AnyRecord]) -> list[int]:
+    """How many instances of each of these local records are here, in one query whatever their number."""
+    keys = [record.key for record in records if isinstance(record, PatientRecord) and record.key is not None]
+    of_patients = _of_patients(database, keys) if keys else {}
+    return [_local_count(record, of_patients) for record in records]
+
+
+def _of_patients(database: LocalDatabase, keys: Sequence[int]) -> Mapping[int, int]:
+    """Instances by patient's key."""
+    few = len(keys) <= _UIDS_AT_ONCE
+    which = f"s.PatientsUID IN ({','.join('?' * len(keys))}) AND" if few else ""
+    return dict(database.connections.rows(_OF_PATIENTS.format(which), keys if few else ()))
+
+
+def _local_count(record: AnyRecord, of_patients: Mapping[int, int]) -> int:
     if isinstance(record, PatientRecord):
-        return int(database.connections.rows(_OF_PATIENT, (record.key,))[0][0])
+        return of_patients.get(record.key, 0) if record.key is not None else 0
     if isinstance(record, StudyRecord):
         return record.NumberOfStudyRelatedInstances or 0
     if isinstance(record, SeriesRecord):

@@ -121,6 +121,18 @@ class OwnStore:
         with self._writing().transaction() as connection:
             connection.execute("DELETE FROM Entries WHERE section = ? AND key = ?", (section, key))
 
+    def rename_section(self, old: str, new: str) -> None:
+        """Call the section `old` `new` from now on; what was there before is forgotten."""
+        with self._writing().transaction() as connection:
+            connection.execute("DELETE FROM Entries WHERE section = ?", (new,))
+            connection.execute("UPDATE Entries SET section = ? WHERE section = ?", (new, old))
+
+    def rename_key(self, section: str, old: str, new: str) -> None:
+        """Keep the value under `old` under `new` from now on; what was there before is forgotten."""
+        with self._writing().transaction() as connection:
+            connection.execute("DELETE FROM Entries WHERE section = ? AND key = ?", (section, new))
+            connection.execute("UPDATE Entries SET key = ? WHERE section = ? AND key = ?", (new, section, old))
+
     def items(self, section: str) -> dict[str, Any]:
         """All values of a section by key."""
         rows = self._rows("SELECT key, value FROM Entries WHERE section = ?", (section,))

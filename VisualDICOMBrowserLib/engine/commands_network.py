@@ -158,14 +158,24 @@ class NetworkCommands:
                 parameters = {"PatientID": PatientID, "StudyInstanceUID": StudyInstanceUID}
                 started.append(
                     self._queue.submit(
-                        "prefetch", parameters, server=config.name, priority=Priority.LOW, label="Fetching ahead"
+                        "prefetch",
+                        parameters,
+                        server=config.name,
+                        priority=Priority.LOW,
+                        label="Fetching ahead",
+                        by_user=False,
                     )
                 )
             if config.refresh_younger_h:
                 here = self._parts.database.reader.studies(Query(level=Level.STUDY, PatientID=PatientID))
                 young = young_studies(here, config.refresh_younger_h)
-                started += [self.retrieve(study.StudyInstanceUID, config.name) for study in young]
+                started += [self._refreshed(study.StudyInstanceUID, config.name) for study in young]
         return started
+
+    def _refreshed(self, study: str, server: str) -> str:
+        """Ask for what is new of a study; what the user paused stays paused."""
+        parameters = {"StudyInstanceUID": study}
+        return self._queue.submit("retrieve", parameters, server=server, label=study, by_user=False)
 
     def raise_priority(
         self, StudyInstanceUID: str = "", SeriesInstanceUID: str = "", priority: int = Priority.HIGHEST

@@ -8,6 +8,7 @@ from typing import Any
 
 from VisualDICOMBrowserLib.engine.arguments import known_fields
 from VisualDICOMBrowserLib.engine.desk import EngineDesk
+from VisualDICOMBrowserLib.engine.server_memory import forget_server, rename_server
 from VisualDICOMBrowserLib.errors import StorageFault, UsageError
 from VisualDICOMBrowserLib.jobs.job import Priority
 from VisualDICOMBrowserLib.servers.config import ServerConfig
@@ -47,6 +48,7 @@ class ServerCommands:
         edited = self._parts.servers.edit(name, **{**changes, "name": new_name}).to_dict()
         if new_name != name:
             self._desk.remote.rename(name, new_name)
+            rename_server(self._parts.database.own, name, new_name)
         self._desk.servers_changed()
         return edited
 
@@ -54,6 +56,7 @@ class ServerCommands:
         """Forget a server and its secrets."""
         self._parts.servers.remove(name)
         self._desk.remote.forget(name)
+        forget_server(self._parts.database.own, name)
         self._desk.servers_changed()
 
     def duplicate_server(self, name: str) -> dict[str, Any]:

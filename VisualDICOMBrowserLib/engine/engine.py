@@ -35,6 +35,7 @@ from VisualDICOMBrowserLib.jobs.job import JobEvent, JobKind, JobRecord, Priorit
 from VisualDICOMBrowserLib.jobs.journal import Journal
 from VisualDICOMBrowserLib.jobs.queue import JobQueue
 from VisualDICOMBrowserLib.jobs.retry import RetryByError
+from VisualDICOMBrowserLib.model import Level
 
 __all__ = ["Engine"]
 
@@ -161,6 +162,7 @@ class Engine:
         self.queue.resume_unfinished()
         self._watches.resume()
         self._desk.plans.refresh()
+        self._ask_at_start()
         for name, begin in (("node/start", self._listening.start), ("", self._desk.notifications.start)):
             if name and not self.parts.settings.flag(name):
                 continue
@@ -169,6 +171,12 @@ class Engine:
             except VisualDICOMError as error:
                 logger.warning("%s", error)
                 self.parts.hub.publish("engine_notice", level="warning", message=str(error))
+
+    def _ask_at_start(self) -> None:
+        """Ask those servers for their studies whose settings say so; what they answer is kept in mind."""
+        asked = [c.name for c in self.parts.servers.list() if c.enabled and c.trusted and c.ask_at_start]
+        if asked:
+            self._searches.start(Level.STUDY.value, {}, asked)
 
     def _recover(self) -> None:
         report = self.parts.store.recover()

@@ -1,23 +1,29 @@
 """How many operations may go on at one server at the same time, over all jobs.
 
 The queue limits jobs by the server they name; a retrieve from several servers names none, and asks each of them for
-its turn here. Whoever waits is let in by the priority of the job, then in order. Any thread.
+its turn here. Whoever is the most urgent when a turn becomes free gets it, among equals the first that came; a job
+that is made more urgent while it waits overtakes others. Any thread.
 """
 
 from __future__ import annotations
 
-import heapq
-import itertools
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
-from VisualDICOMBrowserLib.model import JobControl
+from VisualDICOMBrowserLib.model import JobControl, priority_of
 
 __all__ = ["ServerGates"]
 
-_PRIORITY = 10
+
+@dataclass(slots=True, eq=False)
+class _Ticket:
+    """Somebody who waits; ``admitted`` once the turn is theirs."""
+
+    control: JobControl
+    admitted: bool = False
 
 
 class ServerGates:
@@ -34,8 +40,7 @@ class ServerGates:
         self._limit = limit
         self._changed = threading.Condition()
         self._inside: Counter[str] = Counter()
-        self._waiting: dict[str, list[tuple[int, int]]] = {}
-        self._numbers = itertools.count()
+        self._waiting: dict[str, list[_Ticket]] = {}
 
     @contextmanager
     def hold(self, server: str, control: JobControl) -> Iterator[None]:
@@ -53,29 +58,38 @@ class ServerGates:
             yield
         finally:
             with self._changed:
-                self._inside[server] -= 1
-                self._changed.notify_all()
+                self._leave(server)
 
     def _enter(self, server: str, control: JobControl) -> None:
-        place = (-int(getattr(control, "priority", _PRIORITY)), next(self._numbers))
+        ticket = _Ticket(control)
         with self._changed:
-            waiting = self._waiting.setdefault(server, [])
-            heapq.heappush(waiting, place)
-            if not self._is_next(server, place):
+            self._waiting.setdefault(server, []).append(ticket)
+            self._admit(server)
+            if not ticket.admitted:
                 control.on_cancel(self._wake)
-            try:
-                self._changed.wait_for(lambda: control.cancel_requested or self._is_next(server, place))
-                control.raise_if_cancelled()
-                self._inside[server] += 1
-            finally:
-                waiting.remove(place)
-                heapq.heapify(waiting)
-                self._changed.notify_all()
+            self._changed.wait_for(lambda: control.cancel_requested or ticket.admitted)
+            if not control.cancel_requested:
+                return
+            if ticket.admitted:
+                self._leave(server)
+            else:
+                self._waiting[server].remove(ticket)
+        control.raise_if_cancelled()
 
-    def _is_next(self, server: str, place: tuple[int, int]) -> bool:
-        most = self._limit(server)
-        free = not most or self._inside[server] < most
-        return free and self._waiting[server][0] == place
+    def _leave(self, server: str) -> None:
+        self._inside[server] -= 1
+        self._admit(server)
+
+    def _admit(self, server: str) -> None:
+        """Give every free turn to the most urgent; decided here alone, so that nobody waits for who sleeps."""
+        waiting, most = self._waiting.get(server), self._limit(server)
+        while waiting and (not most or self._inside[server] < most):
+            # The first of equals, because `max` keeps it.
+            ticket = max(waiting, key=lambda each: priority_of(each.control))
+            waiting.remove(ticket)
+            ticket.admitted = True
+            self._inside[server] += 1
+            self._changed.notify_all()
 
     def _wake(self) -> None:
         with self._changed:

@@ -146,7 +146,7 @@ class _Retrieval:
 
     def _plan(self, survey: Survey) -> RetrievePlan:
         plans = self._plans_of_instances(survey) if self._wanted else self._plans_of_series(survey)
-        ranks = ranks_of(self._parts, [name for name in self._servers if name not in survey.failed], force=self._force)
+        ranks = ranks_of(self._parts, [name for name in self._servers if name not in survey.failed])
         return RetrievePlan(ranks, plans)
 
     def _plans_of_instances(self, survey: Survey) -> list[SeriesPlan]:
@@ -226,8 +226,9 @@ class _Retrieval:
             forced or self._parts.store,
             self._job_id,
             self._stored,
-            batch_files=settings.integer("database/batch_files"),
+            batch_files=self._batch_files(),
             batch_mb=settings.integer("database/batch_mb"),
+            takes_arrivals=forced is not None,
         )
         run = RetrieveRun(
             StudyAddress(self._study, self._patient, whole=not self._series and not self._wanted),
@@ -248,8 +249,14 @@ class _Retrieval:
                     if forced is not None:
                         self._stored(forced.settle(run.asked, plan, self._here))
         finally:
-            self._kind.grown(forced.series if forced else sink.series, forced=self._force)
+            self._kind.grown(sink.series | forced.series if forced else sink.series, forced=self._force)
         return self._outcome(plan, survey, run, sink, forced)
+
+    def _batch_files(self) -> int:
+        """Most images that are indexed together: the smallest number that a source's settings give, or the common."""
+        configs = [self._parts.servers.get(name) for name in self._servers]
+        given = [config.images_per_batch for config in configs if config.images_per_batch]
+        return min(given, default=self._parts.settings.integer("database/batch_files"))
 
     def _stored(self, outcomes: Sequence[AddOutcome]) -> None:
         new = {item.SeriesInstanceUID for item in outcomes if item.status in ("imported", "replaced")}
@@ -263,7 +270,9 @@ class _Retrieval:
     ) -> dict[str, Any]:
         account = account_of(run.asked, plan.missing, self._control)
         account.count += 0 if self._wanted else self._kind.losses(self._study, survey, self._series)
-        counts = forced.counts if forced else sink.counts
+        # What came past a forced retrieve (somebody else's new image of a series) counts as well.
+        counts = sink.counts + forced.counts if forced else sink.counts
+        series = sink.series | forced.series if forced else sink.series
         stored = counts["imported"] + counts["unchanged"] + counts["replaced"]
         result = {
             "received": sum(request.delivery.received for request in run.asked),
@@ -277,7 +286,7 @@ class _Retrieval:
             "failed_count": account.count,
             "failed": as_list(account.failed),
             "done_count": stored + plan.present,
-            "series_uids": sorted(forced.series if forced else sink.series),
+            "series_uids": sorted(series),
             **(forced.report() if forced else {}),
         }
         if not account.count:

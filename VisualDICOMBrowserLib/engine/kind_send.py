@@ -1,7 +1,8 @@
 """The job kind ``send``: local instances to one server or one address given by hand, by C-STORE or STOW-RS.
 
 What the receiver confirmed is kept beside the database while the job lives, so that a job which goes on after a
-break or a restart sends the rest only. Nothing counts as sent before the receiver said so.
+break or a restart sends the rest only. Nothing counts as sent before the receiver said so, and where the server's
+settings ask for it (``confirm_by_query``) before it lists it.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ from typing import Any
 
 from VisualDICOMBrowserLib.database.own_store import OwnStore
 from VisualDICOMBrowserLib.engine.parts import EngineParts
+from VisualDICOMBrowserLib.engine.send_confirm import not_listed
 from VisualDICOMBrowserLib.errors import JobCancelled, PeerError, UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.jobs.job import JobRecord
 from VisualDICOMBrowserLib.jobs.outcome import UnfinishedWork
 from VisualDICOMBrowserLib.model import InstanceRecord, JobControl, Level, Query, SentInstance
 from VisualDICOMBrowserLib.servers.config import ServerConfig
+from VisualDICOMBrowserLib.servers.driver import ServerDriver
 
 __all__ = ["SendKind", "address_config"]
 
@@ -70,20 +73,24 @@ class SendKind:
         try:
             if waiting:
                 driver.store(waiting, control, notes.note)
+            if config.confirm_by_query:
+                notes.keep()
+                _confirm(driver, instances, notes, control)
         except JobCancelled:
             notes.keep()
             raise
         except VisualDICOMError as error:
             notes.keep()
-            raise UnfinishedWork(error, notes.result(waiting, started, str(error))) from error
+            raise UnfinishedWork(error, notes.result(instances, started, str(error))) from error
         finally:
             driver.close()
         notes.keep()
-        result = notes.result(waiting, started, f"{config.name} did not confirm it.")
+        result = notes.result(instances, started, f"{config.name} did not confirm it.")
         if not result["failed_count"]:
             notes.forget()
         elif not result["done_count"]:
-            message = f"{config.name} took none of {len(instances)} images."
+            did = "confirmed" if config.confirm_by_query else "took"
+            message = f"{config.name} {did} none of {len(instances)} images."
             reason = result["failed"][0]["reason"]
             raise UnfinishedWork(PeerError(message, code="none_sent", server=config.name, next_step=reason), result)
         return result
@@ -160,6 +167,13 @@ class _Notes:
             self.keep()
         self._control.progress(self._confirmed, self._total, self._bytes)
 
+    def doubt(self, uid: str, reason: str, *, send_again: bool) -> None:
+        """What counted as sent is not confirmed after all; `send_again` where the receiver does not have it."""
+        self._confirmed -= self.confirmed(uid)
+        self._fates[uid] = SentInstance(SOPInstanceUID=uid, status="failed", reason=reason)
+        if send_again:
+            self._unkept[uid] = {"status": "failed", "reason": reason}
+
     def keep(self) -> None:
         """Write down what was confirmed since the last time."""
         unkept, self._unkept = self._unkept, {}
@@ -171,11 +185,11 @@ class _Notes:
         """All is confirmed, so nothing has to be remembered."""
         self._own.clear(self._section)
 
-    def result(self, waiting: Sequence[InstanceRecord], started: float, otherwise: str) -> dict[str, Any]:
+    def result(self, instances: Sequence[InstanceRecord], started: float, otherwise: str) -> dict[str, Any]:
         """Counts and failures; `otherwise` is the reason of those whose fate is not known."""
         failed = [
             {"SOPInstanceUID": record.SOPInstanceUID, "code": fate.code, "reason": fate.reason or otherwise}
-            for record in waiting
+            for record in instances
             if (fate := self._fates.get(record.SOPInstanceUID) or _unknown(record)).status == "failed"
         ]
         warnings = [
@@ -192,6 +206,22 @@ class _Notes:
             "bytes": self._bytes,
             "seconds": round(time.monotonic() - started, 3),
         }
+
+
+def _confirm(driver: ServerDriver, instances: Sequence[InstanceRecord], notes: _Notes, control: JobControl) -> None:
+    """Ask the server for what counts as sent; what it does not list is not confirmed."""
+    sent = [record for record in instances if notes.confirmed(record.SOPInstanceUID)]
+    try:
+        missing = not_listed(driver, sent, control)
+    except VisualDICOMError as error:
+        if not isinstance(error, JobCancelled):
+            reason = f"{driver.name} took it, but cannot be asked whether it has it: {error.message}"
+            for record in sent:
+                notes.doubt(record.SOPInstanceUID, reason, send_again=False)
+        raise
+    for uid in missing:
+        notes.doubt(uid, f"{driver.name} took it, but does not list it, so it is not confirmed.", send_again=True)
+    control.log(f"{driver.name} lists {len(sent) - len(missing)} of {len(sent)} images that were sent.")
 
 
 def _unknown(record: InstanceRecord) -> SentInstance:

@@ -18,7 +18,7 @@ from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.records import AddOutcome
 from VisualDICOMBrowserLib.database.storing import InstanceStore
 from VisualDICOMBrowserLib.engine.events import ContentChanges
-from VisualDICOMBrowserLib.errors import NetworkError, UsageError
+from VisualDICOMBrowserLib.errors import NetworkError, UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals, ListenerAddress
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.node.listener_rules import ListenerRules
@@ -93,6 +93,7 @@ class Listening:
         self._lock = threading.Lock()
         self._node: Node | None = None
         self._host = ""
+        self._problem = ""
 
     def start(self, host: str = "", port: int | None = None, ae_title: str = "") -> dict[str, Any]:
         """Start the node unless it runs; what is not given comes from the settings. Returns `fields`.
@@ -109,19 +110,28 @@ class Listening:
         with self._lock:
             if self._node is None:
                 self._host = host or self._settings.text("node/host")
-                self._node = self._started(self._host, port, ae_title or self._settings.text("node/ae_title"))
+                try:
+                    self._node = self._started(self._host, port, ae_title or self._settings.text("node/ae_title"))
+                except VisualDICOMError as fault:
+                    # One that starts with the engine fails before anybody listens to events.
+                    self._problem = str(fault)
+                    raise
+                self._problem = ""
                 logger.info("Our node %s listens on %s:%d", self._node.ae_title, self._host, self._node.port)
             return self._fields()
 
     def stop(self) -> None:
         """End the node, if it runs; what it took is indexed."""
         with self._lock:
-            node, self._node = self._node, None
+            node, self._node, self._problem = self._node, None, ""
             if node is not None:
                 node.close()
 
     def fields(self) -> dict[str, Any]:
-        """Whether the node runs (``running``), and then its ``host``, ``port``, ``ae_title`` and ``tls``."""
+        """Whether the node runs (``running``), and then its ``host``, ``port``, ``ae_title`` and ``tls``.
+
+        If it does not because it could not be started, ``problem`` says why.
+        """
         with self._lock:
             return self._fields()
 
@@ -139,7 +149,7 @@ class Listening:
 
     def _fields(self) -> dict[str, Any]:
         if self._node is None:
-            return {"running": False}
+            return {"running": False, **({"problem": self._problem} if self._problem else {})}
         return {
             "running": True,
             "host": self._host,

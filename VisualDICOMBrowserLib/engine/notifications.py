@@ -28,14 +28,16 @@ from VisualDICOMBrowserLib.servers.node.notifier import Notification, Notifier
 from VisualDICOMBrowserLib.servers.web.orthanc_rest import Change, OrthancRest
 from VisualDICOMBrowserLib.settings import Settings
 
-__all__ = ["OWN_SECRETS", "ChangePoller", "Notifications"]
+__all__ = ["CHANGES_HEARD", "OWN_SECRETS", "ChangePoller", "Notifications"]
 
 logger = logging.getLogger(__name__)
 
 OWN_SECRETS = ":notifications"
 """Under which name the secrets keep the token of our end point."""
 
-_SECTION = "orthanc-changes"
+CHANGES_HEARD = "orthanc-changes"
+"""Section of our own store with how far each server was heard, by its name."""
+
 _LONGEST_PAUSE_S = 600.0
 _LOOK_AT_SERVERS_S = 5.0
 _LONGEST_TIMEOUT_S = 10.0
@@ -74,7 +76,7 @@ class ChangePoller:
         given = control or NullControl()
         rest = OrthancRest(config, self._secrets)
         try:
-            kept = self._own.get(_SECTION, config.name)
+            kept = self._own.get(CHANGES_HEARD, config.name)
             if not kept or kept["rest_url"] != config.rest_url:
                 self._keep(config, rest.last_change(given))
                 return 0
@@ -99,7 +101,7 @@ class ChangePoller:
         return len(changes)
 
     def _keep(self, config: ServerConfig, last: int) -> None:
-        self._own.put(_SECTION, config.name, {"rest_url": config.rest_url, "last": last})
+        self._own.put(CHANGES_HEARD, config.name, {"rest_url": config.rest_url, "last": last})
 
 
 class Notifications:

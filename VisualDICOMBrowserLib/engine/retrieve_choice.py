@@ -19,11 +19,19 @@ __all__ = ["chosen_servers", "known_losses", "may_be_asked", "ranks_of"]
 def chosen_servers(parts: EngineParts, job: JobRecord, remote: RemoteRecords | None, control: JobControl) -> list[str]:
     """Names of the servers to fetch from, in order: those the job names, else every one that may be asked.
 
+    A forced retrieve leaves folders out: what lies there is read where it lies, or was imported when it was seen, so
+    that there is no new copy to fetch.
+
     Raises
     ------
     UsageError
         There is none.
     """
+    chosen = _named_or_all(parts, job, remote, control)
+    return _without_folders(parts, chosen, control) if job.parameters.get("force") else chosen
+
+
+def _named_or_all(parts: EngineParts, job: JobRecord, remote: RemoteRecords | None, control: JobControl) -> list[str]:
     named = [str(name) for name in job.parameters.get("sources") or ()]
     if named:
         return _existing(parts, list(dict.fromkeys(named)), control)
@@ -52,11 +60,11 @@ def may_be_asked(parts: EngineParts, config: ServerConfig, patient_id: str) -> b
     return config.trusted or any(config.name in connections.allow for connections in known)
 
 
-def ranks_of(parts: EngineParts, names: Sequence[str], *, force: bool) -> dict[str, int]:
+def ranks_of(parts: EngineParts, names: Sequence[str]) -> dict[str, int]:
     """Rank of each server (`source_rank`), in their order."""
     if len(names) == 1:
         return {names[0]: 0}
-    return {name: source_rank(parts.servers.get(name), force=force) for name in names}
+    return {name: source_rank(parts.servers.get(name)) for name in names}
 
 
 def known_losses(remote: RemoteRecords | None, study: str, survey: Survey, series: str) -> int:
@@ -71,6 +79,17 @@ def known_losses(remote: RemoteRecords | None, study: str, survey: Survey, serie
             if uid not in found and series in ("", uid):
                 lost[uid] = max(lost.get(uid, 0), record.NumberOfSeriesRelatedInstances or 1)
     return sum(lost.values())
+
+
+def _without_folders(parts: EngineParts, names: Sequence[str], control: JobControl) -> list[str]:
+    folders = [name for name in names if parts.servers.get(name).protocol == "folder"]
+    for name in folders:
+        control.log(f"{name} is left out: it is a folder, from which nothing can be fetched anew.")
+    if len(folders) == len(names):
+        message = f"{' and '.join(folders)}: nothing can be fetched anew from a folder."
+        next_step = "Remove the study here and search the folder again, or fetch from another server."
+        raise UsageError(message, code="not_offered", server=folders[0], next_step=next_step)
+    return [name for name in names if name not in folders]
 
 
 def _existing(parts: EngineParts, names: Sequence[str], control: JobControl) -> list[str]:

@@ -10,7 +10,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any
 
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
-from VisualDICOMBrowserLib.database.local_lookup import local_instances, local_records
+from VisualDICOMBrowserLib.database.local_lookup import local_counts, local_records
 from VisualDICOMBrowserLib.database.patient_connections import allow_server
 from VisualDICOMBrowserLib.engine.merged import Key, MergedRecords, identity_of
 from VisualDICOMBrowserLib.errors import VisualDICOMError
@@ -163,5 +163,5 @@ def _server(state: str) -> dict[str, Any]:
     return {"state": state, "count": 0, "limit_reached": False, "warnings": [], "error": None}
 
 
-def _counted(database: LocalDatabase, records: Iterable[AnyRecord]) -> Counted:
-    return [(record, local_instances(database, record)) for record in records]
+def _counted(database: LocalDatabase, records: Sequence[AnyRecord]) -> Counted:
+    return list(zip(records, local_counts(database, records), strict=True))

@@ -69,7 +69,7 @@ class Session:
         timeout : float, optional
             Longest wait in seconds.
         on_progress : callable, optional
-            Called with the job whenever it told of progress.
+            Called with the job whenever it told of progress, and whenever this call looks at it.
 
         Raises
         ------
@@ -83,7 +83,7 @@ class Session:
         deadline = None if timeout is None else time.monotonic() + timeout
         stop = self.client.subscribe(_progress_filter(job_id, on_progress)) if on_progress else None
         try:
-            job = self._wait_ended(job_id, deadline)
+            job = self._wait_ended(job_id, deadline, on_progress)
         finally:
             if stop is not None:
                 stop()
@@ -94,9 +94,11 @@ class Session:
             raise JobCancelled(message, subject=job_id)
         return job
 
-    def _wait_ended(self, job_id: str, deadline: float | None) -> Job:
+    def _wait_ended(self, job_id: str, deadline: float | None, on_look: Callable[[Job], None] | None) -> Job:
         job: Job = self.client.request("job", job_id=job_id)
         while job.get("finished") is None:
+            if on_look is not None:
+                on_look(job)  # the event may have come before anybody listened
             if job["state"] == "paused":
                 raise _paused(job)
             remaining = _LOOK_AGAIN_S if deadline is None else min(_LOOK_AGAIN_S, deadline - time.monotonic())

@@ -54,6 +54,8 @@ class Delivery:
     Attributes
     ----------
     server : str
+    takes_arrivals : bool
+        Files that come to our listener by C-MOVE are to be added too, in place of being stored by it.
     received, bytes : int
         Instances and their bytes as they came, repeated ones included.
     stored_series : dict of str to str
@@ -65,6 +67,7 @@ class Delivery:
     def __init__(self, sink: DatabaseSink, server: str) -> None:
         self._sink = sink
         self.server = server
+        self.takes_arrivals = sink.takes_arrivals
         self.received = 0
         self.bytes = 0
         self.stored_series: dict[str, str] = {}
@@ -119,6 +122,8 @@ class DatabaseSink:
         Called with the outcomes of each batch, from the sink's thread, after their commit.
     batch_files, batch_mb : int
         Most instances, and most data in MB, that are stored together.
+    takes_arrivals : bool
+        See `Delivery`.
     """
 
     def __init__(
@@ -129,8 +134,10 @@ class DatabaseSink:
         *,
         batch_files: int = 100,
         batch_mb: int = 64,
+        takes_arrivals: bool = False,
     ) -> None:
         self.store = store
+        self.takes_arrivals = takes_arrivals
         self._on_batch = on_batch
         self._batch_files = batch_files
         self._batch_bytes = batch_mb * 1024 * 1024
@@ -164,7 +171,7 @@ class DatabaseSink:
             self.counts.update(outcome.status for outcome in outcomes)
             for outcome, delivery, size in zip(outcomes, deliveries, sizes, strict=True):
                 delivery.note(outcome, size)
-                if outcome.SeriesInstanceUID and outcome.status in _STORED:
+                if outcome.SeriesInstanceUID and outcome.status in _STORED and outcome.status != "held":
                     self.series.add(outcome.SeriesInstanceUID)
 
     def settle(self) -> None:

@@ -28,15 +28,10 @@ _Record = TypeVar("_Record", SeriesRecord, InstanceRecord)
 _Answer = TypeVar("_Answer")
 
 
-def source_rank(config: ServerConfig, *, force: bool = False) -> int:
-    """How good a source is, smaller is better: disk, DICOMweb series, C-GET, C-MOVE.
-
-    A forced retrieve takes new files in place of those that are here; a disk's and C-MOVE's come past it, so they
-    are asked last.
-    """
-    on_disk = config.protocol == "folder" or bool(config.storage_folder)
-    if on_disk:
-        return 3 if force and config.protocol == "folder" else 0
+def source_rank(config: ServerConfig) -> int:
+    """How good a source is, smaller is better: disk, DICOMweb series, C-GET, C-MOVE."""
+    if config.protocol == "folder" or config.storage_folder:
+        return 0
     if config.protocol == "dicomweb":
         return 1
     return 2 if config.retrieve_protocol in ("auto", "C-GET") else 3

@@ -1,6 +1,7 @@
 """Instances that come to our listener because we asked for them by C-MOVE.
 
 `Arrivals` joins the two sides: the node tells of everything it has stored, a retrieve by C-MOVE expects some of it.
+A forced retrieve takes its instances over before they are stored, because they are to replace what is here.
 Safe from any thread; no network, no files.
 """
 
@@ -12,9 +13,9 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
-from VisualDICOMBrowserLib.model import StoredInstance
+from VisualDICOMBrowserLib.model import ReceivedFile, StoredInstance
 
-__all__ = ["Arrival", "Arrivals", "Expectation", "ListenerAddress"]
+__all__ = ["Arrival", "Arrivals", "Expectation", "ListenerAddress", "TakeOver"]
 
 _KEPT = ("imported", "unchanged")
 
@@ -44,18 +45,36 @@ class Arrival:
     originator_message_id: int | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class TakeOver:
+    """Who keeps wanted instances aside instead of having them stored.
+
+    ``add`` gets their files; ``originator`` is our AE title towards the server. What was not asked for by that title
+    is taken only where it is here already, so that nothing that somebody else sends can be lost.
+    """
+
+    add: Callable[[ReceivedFile], None]
+    originator: str
+
+
 class Expectation:
     """What one C-MOVE waits for; arrivals that `wanted` accepts go to `on_arrival`, in the node's thread.
+
+    With `take_over` their files go there in place of the database.
 
     ``instances`` are the UIDs of what is in the database now, ``refused`` the reasons of what the database did not
     take, by UID; ``count`` counts all of them, also what came twice; ``senders`` are AE titles and addresses.
     """
 
     def __init__(
-        self, wanted: Callable[[Arrival], bool], on_arrival: Callable[[Sequence[StoredInstance]], None]
+        self,
+        wanted: Callable[[Arrival], bool],
+        on_arrival: Callable[[Sequence[StoredInstance]], None],
+        take_over: TakeOver | None = None,
     ) -> None:
         self._wanted = wanted
         self._on_arrival = on_arrival
+        self._take_over = take_over
         self._changed = threading.Condition()
         self._closed = False
         self.instances: set[str] = set()
@@ -81,11 +100,35 @@ class Expectation:
                     self.instances.add(instance.SOPInstanceUID)
                 else:
                     self.refused[instance.SOPInstanceUID] = instance.reason
-            self.senders.update((arrival.calling_ae_title, arrival.address) for arrival in mine)
-            self.bytes += sum(instance.size for instance in instances)
-            self.count += len(instances)
-            self.last_at = time.monotonic()
-            self._changed.notify_all()
+            self._count(mine)
+
+    def take(self, arrival: Arrival, file: ReceivedFile, is_here: Callable[[], bool]) -> bool:
+        """Take the file of an arrival over; False if it is to be stored as usual.
+
+        Raises
+        ------
+        StorageFault, DatabaseFault
+            It is wanted, but can no longer be kept; the file is gone.
+        """
+        taker = self._take_over
+        if taker is None or not self._wanted(arrival):
+            return False
+        if arrival.originator.strip() != taker.originator and not is_here():
+            return False
+        with self._changed:
+            if self._closed:
+                return False
+            taker.add(file)
+            self.instances.add(arrival.instance.SOPInstanceUID)
+            self._count([arrival])
+        return True
+
+    def _count(self, arrivals: Sequence[Arrival]) -> None:
+        self.senders.update((arrival.calling_ae_title, arrival.address) for arrival in arrivals)
+        self.bytes += sum(arrival.instance.size for arrival in arrivals)
+        self.count += len(arrivals)
+        self.last_at = time.monotonic()
+        self._changed.notify_all()
 
     def wait_for_more(self, known: int, timeout_s: float) -> bool:
         """Wait until `count` is more than `known`; False after `timeout_s` seconds."""
@@ -124,10 +167,13 @@ class Arrivals:
 
     @contextmanager
     def expect(
-        self, wanted: Callable[[Arrival], bool], on_arrival: Callable[[Sequence[StoredInstance]], None]
+        self,
+        wanted: Callable[[Arrival], bool],
+        on_arrival: Callable[[Sequence[StoredInstance]], None],
+        take_over: TakeOver | None = None,
     ) -> Iterator[Expectation]:
         """Collect arrivals that `wanted` accepts while the block runs."""
-        expectation = Expectation(wanted, on_arrival)
+        expectation = Expectation(wanted, on_arrival, take_over)
         with self._lock:
             self._expectations.append(expectation)
         try:
@@ -136,6 +182,12 @@ class Arrivals:
             with self._lock:
                 self._expectations.remove(expectation)
             expectation.close()
+
+    def take(self, arrival: Arrival, file: ReceivedFile, is_here: Callable[[], bool]) -> bool:
+        """Whether a retrieve takes a whole file over, so that the node does not store it; see `Expectation.take`."""
+        with self._lock:
+            expectations = list(self._expectations)
+        return any(expectation.take(arrival, file, is_here) for expectation in expectations)
 
     def stored(self, arrivals: Sequence[Arrival]) -> None:
         """The node has stored and indexed these."""

@@ -38,6 +38,19 @@ class ServerConfig:
         Most associations or connections we open to it at the same time.
     max_waiting_s : float
         How long failed work is tried again before it fails for good, in seconds.
+    speed_limit_mb_s : float
+        Most that is fetched from it in one second over all connections, in MB; 0 for no limit.
+    images_per_batch : int
+        Most images of one store request or association, and that are indexed together; 0 for what suits best.
+    ask_at_start : bool
+        Whether its list of studies is asked for when the engine starts, within the dates and limits below; only if
+        it is trusted.
+    wildcards : bool
+        Whether texts are looked for anywhere in names and descriptions (``*text*``), and not only as a whole.
+    confirm_by_query : bool
+        Whether it is asked afterwards for what was sent; what it does not list counts as not confirmed.
+    keep_compression : bool
+        Whether compressed images are sent as they are; else as explicit VR little endian.
 
     host, port, called_ae_title, calling_ae_title : str, int
         DIMSE address; an empty calling AE title means the setting ``network/calling_ae_title``.
@@ -54,6 +67,9 @@ class ServerConfig:
         Address to send to where it differs; empty and 0 for the same.
     worklist_ae_title, scheduled_ae_title, worklist_modality : str
         AE title of its worklist (empty for the called one), and what worklist queries ask for.
+    character_set : str
+        Specific Character Set in which queries are written, and in which a server that names none is understood;
+        empty for the plainest that will do. DICOMweb is always UTF-8.
 
     url, qido_prefix, wado_prefix, stow_prefix : str
         DICOMweb address, and path parts of the services where they differ.
@@ -75,6 +91,8 @@ class ServerConfig:
         PEM files: who may vouch for the server (empty: the system's list), and our own certificate and key.
     tls_check_host : bool
         Whether the server's certificate must name its host.
+    tls_min_version : str
+        Oldest version of TLS that is taken, ``1.2`` or ``1.3``.
 
     folder, folder_recursive, folder_mode : str, bool, str
         Folder to look through; ``link``, ``copy``, or ``move`` (copy, then remove what was taken).
@@ -120,6 +138,12 @@ class ServerConfig:
     timeout_s: float = 30.0
     max_associations: int = 4
     max_waiting_s: float = 3600.0
+    speed_limit_mb_s: float = 0.0
+    images_per_batch: int = 0
+    ask_at_start: bool = False
+    wildcards: bool = True
+    confirm_by_query: bool = False
+    keep_compression: bool = True
 
     host: str = ""
     port: int = 11112
@@ -135,6 +159,7 @@ class ServerConfig:
     worklist_ae_title: str = ""
     scheduled_ae_title: str = ""
     worklist_modality: str = ""
+    character_set: str = ""
 
     url: str = ""
     qido_prefix: str = ""
@@ -155,6 +180,7 @@ class ServerConfig:
     tls_certificate_file: str = ""
     tls_key_file: str = ""
     tls_check_host: bool = True
+    tls_min_version: str = "1.2"
 
     folder: str = ""
     folder_recursive: bool = True

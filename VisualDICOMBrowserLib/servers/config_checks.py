@@ -15,11 +15,13 @@ from urllib.parse import parse_qsl, urlsplit
 
 __all__ = [
     "AUTHENTICATIONS",
+    "CHARACTER_SETS",
     "FOLDER_MODES",
     "PREFETCHES",
     "PROTOCOLS",
     "RECENT_UNITS",
     "RETRIEVE_PROTOCOLS",
+    "TLS_VERSIONS",
     "ae_title_problem",
     "config_problems",
     "is_secret_header",
@@ -31,6 +33,12 @@ AUTHENTICATIONS = ("none", "basic", "bearer", "client_credentials", "device_code
 FOLDER_MODES = ("link", "copy", "move")
 PREFETCHES = ("nothing", "thumbnails", "series", "priors")
 RECENT_UNITS = ("days", "months", "years")
+TLS_VERSIONS = ("1.2", "1.3")
+CHARACTER_SETS = (
+    *(f"ISO_IR {number}" for number in (13, 100, 101, 109, 110, 126, 127, 138, 144, 148, 166, 192, 203)),
+    *("GB18030", "GBK", "ISO 2022 IR 87", "ISO 2022 IR 149"),
+)
+"""Defined terms of (0008,0005) in which queries can be written (DICOM PS3.3 C.12.1.1.2)."""
 
 _LONGEST_AE_TITLE = 16
 _LONGEST_NAME = 64
@@ -114,6 +122,12 @@ def _choice(what: str, choices: tuple[str, ...]) -> Check:
         return f"The {what} must be one of {', '.join(choices)}, not {_shown(value)}."
 
     return check
+
+
+def _character_set_problem(value: object) -> str:
+    if isinstance(value, str) and value in ("", *CHARACTER_SETS):
+        return ""
+    return f"The character set of queries must be left out or one of {', '.join(CHARACTER_SETS)}, not {_shown(value)}."
 
 
 def _line(what: str) -> Check:
@@ -246,11 +260,18 @@ _CHECKS: dict[str, Check] = {
             "tls_check_host",
             "folder_recursive",
             "manual",
+            "ask_at_start",
+            "wildcards",
+            "confirm_by_query",
+            "keep_compression",
         )
     },
     "timeout_s": _number("time-out", 1, _LONGEST_TIMEOUT_S),
     "max_associations": _number("number of associations", 1, _MOST_ASSOCIATIONS, whole=True),
     "max_waiting_s": _number("longest waiting time", 0, _LONGEST_WAITING_S),
+    "speed_limit_mb_s": _number("speed limit", 0, _LARGEST),
+    "images_per_batch": _number("number of images per batch", 0, _LARGEST, whole=True),
+    "character_set": _character_set_problem,
     "host": _host("host"),
     "port": _number("port", 1, 65535, whole=True),
     "called_ae_title": _ae("called AE title"),
@@ -279,6 +300,7 @@ _CHECKS: dict[str, Check] = {
     "tls_ca_file": _line("file of trusted certificates"),
     "tls_certificate_file": _line("certificate file"),
     "tls_key_file": _line("key file"),
+    "tls_min_version": _choice("oldest version of TLS", TLS_VERSIONS),
     "folder": _folder("folder"),
     "folder_mode": _choice("folder mode", FOLDER_MODES),
     "folder_watch_s": _number("interval of looking into the folder", 0, 86400),

@@ -6,7 +6,7 @@ import threading
 from collections.abc import Callable, Sequence
 
 from VisualDICOMBrowserLib.errors import AssociationError, JobCancelled, PeerError, VisualDICOMError
-from VisualDICOMBrowserLib.model import JobControl, RetrieveResult
+from VisualDICOMBrowserLib.model import JobControl, RetrieveResult, priority_of
 
 __all__ = ["PartControl", "ProgressSum", "combined", "ends_in_order", "is_answered", "settled"]
 
@@ -52,11 +52,16 @@ class ProgressSum:
 
 
 class PartControl:
-    """`JobControl` of one part: cancel and log are the job's, progress goes into the sum."""
+    """`JobControl` of one part: priority, cancel and log are the job's, progress goes into the sum."""
 
     def __init__(self, parent: ProgressSum, part: int) -> None:
         self._parent = parent
         self._part = part
+
+    @property
+    def priority(self) -> int:
+        """How urgent the job is at the moment."""
+        return priority_of(self._parent.control)
 
     @property
     def cancel_requested(self) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import replace
 from VisualDICOMBrowserLib.model import Level, Query
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 
-__all__ = ["effective_query", "recent_since"]
+__all__ = ["effective_query", "is_search", "recent_since"]
 
 _SEARCHED = ("PatientID", "PatientName", "StudyDescription", "SeriesDescription", "AccessionNumber", "Modalities")
 _DAY = "%Y%m%d"
@@ -41,21 +41,29 @@ def effective_query(config: ServerConfig, query: Query, today: datetime.date) ->
     if query.StudyInstanceUID or query.SeriesInstanceUID or query.SOPInstanceUID:
         return query
     first, last = _dates_of(config, today)
-    # A date that the settings set anyway does not make a search of a plain list.
-    plain = not (
-        any(getattr(query, name) for name in _SEARCHED)
-        or query.date_from not in ("", first)
-        or query.date_to not in ("", last)
-    )
     limit = query.limit
     if query.level in (Level.PATIENT, Level.STUDY):
-        limits = [number for number in (limit, config.query_limit if plain else config.search_limit) if number]
-        limit = min(limits, default=0)
+        most = config.search_limit if is_search(config, query, today) else config.query_limit
+        limit = min([number for number in (limit, most) if number], default=0)
     return replace(
         query,
         date_from=max(query.date_from, first),
         date_to=min((day for day in (query.date_to, last) if day), default=""),
         limit=limit,
+    )
+
+
+def is_search(config: ServerConfig, query: Query, today: datetime.date) -> bool:
+    """Whether a query looks for something, and does not just list what the server's settings show.
+
+    A date that the settings set anyway does not make a search of a plain list.
+    """
+    first, last = _dates_of(config, today)
+    filters = (*_SEARCHED, "StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+    return (
+        any(getattr(query, name) for name in filters)
+        or query.date_from not in ("", first)
+        or query.date_to not in ("", last)
     )
 
 

@@ -12,6 +12,7 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from functools import partial
 from pathlib import Path
@@ -130,7 +131,9 @@ class BulkPool:
                 self._idle.append(worker)
             elif worker in self._workers:
                 self._workers.remove(worker)
-                self._idle.append(self._started())
+                # Whoever needs the new one hears why there is none.
+                with suppress(EngineError):
+                    self._idle.append(self._started())
             self._condition.notify_all()
         if not worker.alive:
             worker.close()

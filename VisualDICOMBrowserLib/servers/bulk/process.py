@@ -46,6 +46,7 @@ class WorkerProcess:
         self._write_lock = threading.Lock()
         self._listener_lock = threading.Lock()
         self._listener: Callable[[Message], None] = _ignore
+        self._end: Message | None = None
         self._thread = threading.Thread(target=self._read, name=name, daemon=True)
         self._thread.start()
 
@@ -60,9 +61,12 @@ class WorkerProcess:
         return self._thread.is_alive() and self._process.poll() is None
 
     def listen(self, listener: Callable[[Message], None] | None) -> None:
-        """Who gets the messages from now on; ``{"died": exit code}`` is the last one."""
+        """Who gets the messages from now on; ``{"died": exit code}`` is the last one, told also if it is past."""
         with self._listener_lock:
             self._listener = listener or _ignore
+            end = self._end
+        if end is not None and listener is not None:
+            listener(end)
 
     def send(self, **message: Any) -> bool:
         """Give the worker one message; False if it is gone."""
@@ -104,11 +108,13 @@ class WorkerProcess:
             except ValueError:
                 continue
             self._tell(message)
-        self._tell({"died": self._process.wait()})
+        self._tell({"died": self._process.wait()}, last=True)
 
-    def _tell(self, message: Message) -> None:
+    def _tell(self, message: Message, *, last: bool = False) -> None:
         with self._listener_lock:
             listener = self._listener
+            if last:
+                self._end = message
         listener(message)
 
 

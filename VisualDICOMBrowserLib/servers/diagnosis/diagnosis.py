@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from VisualDICOMBrowserLib.errors import BugError, JobCancelled, VisualDICOMError
@@ -123,7 +123,9 @@ class Walk:
     def driver(self) -> ServerDriver:
         """The server's driver, one for the whole walk; to be called within a step, because making it may fail."""
         if self._driver is None:
-            self._driver = driver_for(self.config, self.settings, self.pool, self.services)
+            # The way over the network is what is tested, whatever shorter ways there are.
+            config = replace(self.config, rest_url="", storage_folder="")
+            self._driver = driver_for(config, self.settings, self.pool, self.services)
         return self._driver
 
     def close(self) -> None:

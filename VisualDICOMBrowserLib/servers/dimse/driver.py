@@ -75,7 +75,8 @@ class DimseDriver:
         own_loop: bool = True,
     ) -> None:
         self._config = config
-        self._pool = pool
+        # A limit of speed holds within one process (``servers.speed``).
+        self._pool = pool = None if config.speed_limit_mb_s else pool
         self._services = services or DriverServices()
         self._caller = _with_key_password(caller_for(config, settings), config, self._services)
         self._own_loop = own_loop
@@ -87,7 +88,7 @@ class DimseDriver:
             pool,
             self._services,
             get=self._get,
-            find=self.find,
+            find=self._find,
             rest=self._end_query_link,
             own_loop=own_loop,
         )
@@ -116,9 +117,17 @@ class DimseDriver:
         return elapsed
 
     def find(self, query: Query, control: JobControl, on_records: OnRecords | None = None) -> FindResult:
-        """Records that match (C-FIND); `on_records` gets them in batches while they come."""
+        """Records that match (C-FIND, studies by the REST address if there is one); `on_records` gets batches."""
         control.raise_if_cancelled()
         query = effective_query(self._config, query, datetime.date.today())
+        if not self._config.rest_url:
+            return self._find(query, control, on_records)
+        from VisualDICOMBrowserLib.servers.web.orthanc_cache import find_records
+
+        return find_records(self._config, self._services, query, control, on_records, self._find)
+
+    def _find(self, query: Query, control: JobControl, on_records: OnRecords | None = None) -> FindResult:
+        """C-FIND over the association that is kept, else a new one."""
         kept, self._query_link = self._query_link, None
         told = _Told(on_records)
         if kept is not None:
@@ -131,8 +140,17 @@ class DimseDriver:
         return self._search(self._open_query_link(control), query, control, told)
 
     def retrieve(self, request: RetrieveRequest, sink: InstanceSink, control: JobControl) -> RetrieveResult:
-        """Fetch instances by C-GET, by C-MOVE to our listener or by way of a proxy, as the server is set up."""
-        return self._retrieval.run(request, sink, control)
+        """Fetch instances by C-GET, by C-MOVE to our listener or by way of a proxy, as the server is set up.
+
+        What lies in its storage folder is read there.
+        """
+        if not self._config.storage_folder:
+            return self._retrieval.run(request, sink, control)
+        from VisualDICOMBrowserLib.servers.folders.storage_retrieve import retrieve_past_network
+
+        return retrieve_past_network(
+            self._config, self._services, request, sink, control, fetch=self._retrieval.run, find=self._find
+        )
 
     def worklist(self, query: WorklistQuery, control: JobControl) -> tuple[WorklistItem, ...]:
         """Scheduled procedure steps (Modality Worklist C-FIND)."""

@@ -31,6 +31,7 @@ from VisualDICOMBrowserLib.servers.dimse.identifiers import (
 )
 from VisualDICOMBrowserLib.servers.dimse.links import Link
 from VisualDICOMBrowserLib.servers.dimse.status import CANCELLED, Outcome, outcome_of
+from VisualDICOMBrowserLib.servers.dimse.text import QueryStyle
 from VisualDICOMBrowserLib.servers.driver import OnRecords
 from VisualDICOMBrowserLib.servers.faults import operation_failed
 
@@ -76,6 +77,7 @@ class Search:
         self._batch_started = time.monotonic()
         self._limit_reached = False
         self._warnings: dict[str, None] = {}
+        self._style = QueryStyle.of(config)
         self._relational = STUDY_ROOT_FIND in link.opened.relational
 
     def run(self) -> FindResult:
@@ -175,15 +177,15 @@ class Search:
             model = PATIENT_ROOT_FIND
         incomplete = 0
         for status, comment, values in self._link.find(
-            model, identifier(asked, relational=self._relational), self._enough
+            model, identifier(asked, relational=self._relational, style=self._style), self._enough
         ):
             if values is None:
                 self._judge(status, comment, asked)
                 break
-            record = record_from(query.level, values, query, self._config.name)
+            record = record_from(query.level, values, query, self._config.name, self._style)
             if record is None:
                 incomplete += 1
-            elif answers_filter(record, query):
+            elif answers_filter(record, query, self._style):
                 yield record
         if incomplete:
             self._warn(f"{self._config.name} gave {incomplete} answers without identifiers; they are left out.")
@@ -203,8 +205,11 @@ class Search:
             self._warn(str(operation_failed(self._config, "answered with a warning", status, comment)))
         elif outcome is not Outcome.SUCCESS:
             failure = operation_failed(self._config, "could not search", status, comment)
-            if failure.code == _REFUSED and status >= _DOES_NOT_FIT and has_wild_cards(asked):
-                failure.next_step = "It may not know wild cards: try the whole patient ID, name or accession number."
+            if failure.code == _REFUSED and status >= _DOES_NOT_FIT and has_wild_cards(asked, self._style):
+                failure.next_step = (
+                    "It may not know wild cards: switch them off for this server, "
+                    "and try the whole patient ID, name or accession number."
+                )
             raise failure
 
     def _add(self, record: AnyRecord) -> None:

@@ -25,6 +25,7 @@ from VisualDICOMBrowserLib.servers.dimse.receiving import InstanceReceiver
 from VisualDICOMBrowserLib.servers.dimse.status import CANCELLED, Outcome, outcome_of, status_text
 from VisualDICOMBrowserLib.servers.faults import no_context, operation_failed
 from VisualDICOMBrowserLib.servers.progress import ProgressSum, is_answered, settled
+from VisualDICOMBrowserLib.servers.speed import throttle_of
 
 __all__ = ["PATIENT_ROOT_GET", "STUDY_ROOT_GET", "get_instances", "pieces_of"]
 
@@ -62,6 +63,7 @@ def get_instances(
             wanted,
             study=request.StudyInstanceUID,
             series=request.SeriesInstanceUID if level is not Level.STUDY else "",
+            throttle=throttle_of(config, lambda: control.cancel_requested) if config.speed_limit_mb_s else None,
         )
         try:
             outcomes.append(

@@ -22,7 +22,7 @@ from VisualDICOMBrowserLib.model import (
 )
 from VisualDICOMBrowserLib.servers.dimse.text import (
     SPECIFIC_CHARACTER_SET,
-    character_set_for,
+    QueryStyle,
     decode_text,
     encode_text,
 )
@@ -35,11 +35,11 @@ __all__ = [
     "date_range",
     "elements_of",
     "encoded_text",
+    "fits",
     "has_wild_cards",
     "identifier",
     "record_from",
     "retrieve_identifier",
-    "text_pattern",
     "unique_key",
     "without_optional_filters",
 ]
@@ -89,6 +89,7 @@ TAGS: dict[str, Attribute] = {
 }
 QUERY_LEVEL = 0x00080052
 _SOP_INSTANCE_UID = TAGS["SOPInstanceUID"].tag
+_PLAIN = QueryStyle()
 
 _PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
 _RETURN_KEYS: dict[Level, tuple[str, ...]] = {
@@ -149,21 +150,23 @@ _UNIQUE_KEYS = {
 }
 
 
-def identifier(query: Query, *, also: tuple[str, ...] = (), relational: bool = False) -> list[tuple[int, str, bytes]]:
+def identifier(
+    query: Query, *, also: tuple[str, ...] = (), relational: bool = False, style: QueryStyle = _PLAIN
+) -> list[tuple[int, str, bytes]]:
     """Elements of a C-FIND identifier at the query's level, with return keys and the filters legal there.
 
     `also` names further attributes to be returned; in a `relational` query the filters of all levels above are legal.
     """
     values = dict.fromkeys((*_RETURN_KEYS[query.level], *also), "")
     if relational:
-        values.update({key: text for key, text in _upper_filters(query).items() if text})
-    values.update({key: text for key, text in _filters(query).items() if text})
-    return elements_of(values, query.level)
+        values.update({key: text for key, text in _upper_filters(query, style).items() if text})
+    values.update({key: text for key, text in _filters(query, style).items() if text})
+    return elements_of(values, query.level, style)
 
 
-def elements_of(values: dict[str, str], level: Level) -> list[tuple[int, str, bytes]]:
+def elements_of(values: dict[str, str], level: Level, style: QueryStyle = _PLAIN) -> list[tuple[int, str, bytes]]:
     """Elements of an identifier from text by keyword, with level and, where needed, character set."""
-    character_set = character_set_for(list(values.values()))
+    character_set = style.written_in(list(values.values()))
     elements = [(QUERY_LEVEL, "CS", level.value.encode("ascii"))]
     if character_set:
         elements.append((SPECIFIC_CHARACTER_SET, "CS", character_set.encode("ascii")))
@@ -190,9 +193,11 @@ def retrieve_identifier(
     return elements_of(values, level)
 
 
-def record_from(level: Level, values: dict[int, bytes], query: Query, server: str) -> AnyRecord | None:
+def record_from(
+    level: Level, values: dict[int, bytes], query: Query, server: str, style: QueryStyle = _PLAIN
+) -> AnyRecord | None:
     """Record of one answer, None if it lacks its unique key; upper UIDs come from the query if left out."""
-    character_set = values.get(SPECIFIC_CHARACTER_SET, b"")
+    character_set = style.answered_in(values.get(SPECIFIC_CHARACTER_SET, b""))
     fields: dict[str, Any] = {"server": server}
     for keyword in _RETURN_KEYS[level]:
         attribute = TAGS[keyword]
@@ -226,7 +231,7 @@ def unique_key(record: AnyRecord) -> tuple[str, ...]:
     return (record.SOPInstanceUID,)
 
 
-def answers_filter(record: AnyRecord, query: Query) -> bool:
+def answers_filter(record: AnyRecord, query: Query, style: QueryStyle = _PLAIN) -> bool:
     """Whether an answer fits filters that servers may ignore: descriptions, modalities, dates.
 
     An attribute that the answer does not have decides nothing.
@@ -237,11 +242,11 @@ def answers_filter(record: AnyRecord, query: Query) -> bool:
         )
         return (
             (within or not record.StudyDate)
-            and _fits(query.StudyDescription, record.StudyDescription)
+            and fits(style.pattern(query.StudyDescription), record.StudyDescription)
             and _has_any(query.Modalities, record.ModalitiesInStudy)
         )
     if isinstance(record, SeriesRecord):
-        return _fits(query.SeriesDescription, record.SeriesDescription) and _has_any(
+        return fits(style.pattern(query.SeriesDescription), record.SeriesDescription) and _has_any(
             query.Modalities, (record.Modality,) if record.Modality else ()
         )
     return True
@@ -262,24 +267,24 @@ def without_optional_filters(query: Query) -> tuple[Query, tuple[str, ...]]:
     return replace(query, **changes), tuple(words for _, words in optional.values())
 
 
-def has_wild_cards(query: Query) -> bool:
+def has_wild_cards(query: Query, style: QueryStyle = _PLAIN) -> bool:
     """Whether the identifier of `query` asks for a part of a patient ID, name or accession number."""
-    filters = _filters(query)
+    filters = _filters(query, style)
     keys = ("PatientID", "PatientName", "AccessionNumber")
     return any("*" in filters.get(key, "") or "?" in filters.get(key, "") for key in keys)
 
 
-def _filters(query: Query) -> dict[str, str]:
+def _filters(query: Query, style: QueryStyle) -> dict[str, str]:
     modality = query.Modalities[0] if len(query.Modalities) == 1 else ""
     if query.level is Level.PATIENT:
-        return {"PatientID": text_pattern(query.PatientID), "PatientName": text_pattern(query.PatientName)}
+        return {"PatientID": style.pattern(query.PatientID), "PatientName": style.pattern(query.PatientName)}
     if query.level is Level.STUDY:
         return {
-            "PatientID": text_pattern(query.PatientID),
-            "PatientName": text_pattern(query.PatientName),
+            "PatientID": style.pattern(query.PatientID),
+            "PatientName": style.pattern(query.PatientName),
             "StudyInstanceUID": query.StudyInstanceUID,
-            "StudyDescription": text_pattern(query.StudyDescription),
-            "AccessionNumber": text_pattern(query.AccessionNumber),
+            "StudyDescription": style.pattern(query.StudyDescription),
+            "AccessionNumber": style.pattern(query.AccessionNumber),
             "ModalitiesInStudy": modality,
             "StudyDate": date_range(query.date_from, query.date_to),
         }
@@ -287,25 +292,19 @@ def _filters(query: Query) -> dict[str, str]:
     if query.level is Level.SERIES:
         return {
             **upper,
-            "SeriesDescription": text_pattern(query.SeriesDescription),
+            "SeriesDescription": style.pattern(query.SeriesDescription),
             "Modality": modality,
         }
     return {**upper, "SOPInstanceUID": query.SOPInstanceUID}
 
 
-def _upper_filters(query: Query) -> dict[str, str]:
+def _upper_filters(query: Query, style: QueryStyle) -> dict[str, str]:
     """Filters of the levels above a series or an image; the modality is the series' own there."""
-    upper = _filters(replace(query, level=Level.STUDY, Modalities=()))
+    upper = _filters(replace(query, level=Level.STUDY, Modalities=()), style)
     if query.level is Level.IMAGE:
-        upper.update(_filters(replace(query, level=Level.SERIES)))
+        upper.update(_filters(replace(query, level=Level.SERIES), style))
     # The identity of the patient of each series is not in the query.
     return {"PatientID": "", **upper}
-
-
-def text_pattern(text: str) -> str:
-    """Text that matches anywhere (PS3.4 C.2.2.2.4), unless the user put wild cards."""
-    plain = text.strip().replace("\\", "?")
-    return plain if not plain or "*" in plain or "?" in plain else f"*{plain}*"
 
 
 def date_range(date_from: str, date_to: str) -> str:
@@ -338,10 +337,12 @@ def _value(keyword: str, attribute: Attribute, raw: bytes, character_set: bytes)
     return text
 
 
-def _fits(pattern: str, text: str) -> bool:
+def fits(pattern: str, text: str) -> bool:
+    """Whether a text is what a pattern with wild cards asks for; what either does not say is believed."""
     if not pattern or not text:
         return True
-    return re.fullmatch(translate(text_pattern(pattern).casefold()), text.casefold()) is not None
+    literal = pattern.casefold().replace("[", "[[]")  # DICOM has no other wild cards than * and ?
+    return re.fullmatch(translate(literal), text.casefold()) is not None
 
 
 def _has_any(wanted: tuple[str, ...], present: tuple[str, ...]) -> bool:

@@ -18,7 +18,7 @@ from VisualDICOMBrowserLib.model import (
     RetrieveRequest,
     RetrieveResult,
 )
-from VisualDICOMBrowserLib.servers.arrivals import Arrival, Arrivals, Expectation
+from VisualDICOMBrowserLib.servers.arrivals import Arrival, Arrivals, Expectation, TakeOver
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse.fast_get import GetOutcome
 from VisualDICOMBrowserLib.servers.dimse.get import pieces_of
@@ -105,6 +105,7 @@ def move_instances(
     destination: Destination,
     move: Callable[[MoveFollower], Moved],
     wait_s: float,
+    originator: str = "",
 ) -> RetrieveResult:
     """Have the server send what `request` names to our listener, and wait until it is in the database.
 
@@ -115,7 +116,7 @@ def move_instances(
     request : RetrieveRequest
         What is wanted.
     sink : InstanceSink
-        Counts what came.
+        Counts what came; gets the files themselves if it has a true ``takes_arrivals``.
     control : JobControl
         Cancel, progress and log.
     arrivals : Arrivals
@@ -126,6 +127,8 @@ def move_instances(
         Runs the C-MOVEs (`run_moves`) over an association that ends with them.
     wait_s : float
         Longest time without any arrival after the final answer, in seconds.
+    originator : str
+        Our AE title towards the server.
 
     Raises
     ------
@@ -135,7 +138,8 @@ def move_instances(
     NetworkError, AssociationError, JobCancelled
         The association ended early; what had arrived is in the database.
     """
-    with arrivals.expect(_wanted(request), sink.stored) as expectation:
+    take_over = TakeOver(sink.add, originator) if getattr(sink, "takes_arrivals", False) else None
+    with arrivals.expect(_wanted(request), sink.stored, take_over) as expectation:
         watch = _Watch(expectation, request, control)
         try:
             moved = move(watch)

@@ -14,6 +14,7 @@ from functools import lru_cache
 
 from VisualDICOMBrowserLib.model import FailedInstance, PartSink, ReceivedFile
 from VisualDICOMBrowserLib.servers.faults import storage_fault
+from VisualDICOMBrowserLib.servers.speed import Throttle
 from VisualDICOMBrowserLib.servers.upper_layer.elements import (
     IMPLICIT_LITTLE,
     encode_elements,
@@ -149,6 +150,8 @@ class InstanceReceiver:
         Called after each instance and each report of the peer.
     study, series : str
         UIDs that the instances should have; those that name others are kept and counted in ``foreign``.
+    throttle : callable, optional
+        Called with the bytes of each piece; rests where the server's speed is limited.
     """
 
     def __init__(
@@ -160,8 +163,10 @@ class InstanceReceiver:
         *,
         study: str = "",
         series: str = "",
+        throttle: Throttle | None = None,
     ) -> None:
         self._sink = sink
+        self._throttle = throttle
         self._source = source
         self._wanted = wanted
         self.on_change = on_change
@@ -197,7 +202,10 @@ class InstanceReceiver:
                 self._begun = True
                 self.foreign += self._names_others(pieces[0])
             self._part.write(*pieces)
-            self.bytes += sum(map(len, pieces))
+            size = sum(map(len, pieces))
+            self.bytes += size
+            if self._throttle is not None:
+                self._throttle(size)
 
     def finish(self) -> None:
         """Give the whole instance to the sink."""

@@ -136,6 +136,7 @@ class Retrieval:
                 destination=destination,
                 move=lambda watch: self._moved(request, destination, watch, control),
                 wait_s=self._wait_s,
+                originator=self._caller.ae_title,
             )
         except PeerError as refusal:
             if refusal.code == "move_destination":

@@ -190,6 +190,9 @@ class InstanceSender:
             raise CannotSend(message) from fault
         with stream:
             size = os.fstat(stream.fileno()).st_size - stored.offset
+            if size <= 0:
+                message = "the file became shorter than its own header"
+                raise CannotSend(message)
             stream.seek(stored.offset)
             self._stream(context, command, stream, size)
         return self._response()

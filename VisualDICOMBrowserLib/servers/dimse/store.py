@@ -1,7 +1,8 @@
 """C-STORE as SCU: local instances to a server, each accounted for (DICOM PS3.4 annex B, PS3.7 9.1.1).
 
 Headers are read ahead, a few hundred instances, to know which contexts to propose; one association serves as long as
-what follows fits its contexts. Streaming one file is ``sending``'s. One thread per job.
+what follows fits its contexts, and the server's settings allow. Streaming one file is ``sending``'s. One thread per
+job.
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ Need = tuple[str, str]
 _MOST_CONTEXTS = 128
 _READ_AHEAD = 256
 _MOST_STARVED = 3
+_EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 _PROGRESS_S = 0.1
 
 
@@ -55,20 +57,27 @@ def store_address(config: ServerConfig) -> ServerConfig:
     )
 
 
-def needs_of(files: Iterable[StoredFile], most: int = _MOST_CONTEXTS) -> list[Need]:
+def needs_of(files: Iterable[StoredFile], most: int = _MOST_CONTEXTS, *, keep_compression: bool = True) -> list[Need]:
     """Contexts for these files in their order, up to the first that finds no room among `most`.
 
     Every transfer syntax has a context of its own, for a peer chooses one per context: that of the file, and both
-    uncompressed ones to fall back on.
+    uncompressed ones to fall back on; these alone for a compressed file unless its compression is to be kept.
     """
     chosen: dict[Need, None] = {}
     for stored in files:
-        wanted = [(stored.sop_class, syntax) for syntax in (stored.transfer_syntax, *UNCOMPRESSED)]
+        syntaxes = (_first_syntax(stored, keep_compression=keep_compression), *UNCOMPRESSED)
+        wanted = [(stored.sop_class, syntax) for syntax in syntaxes]
         new = dict.fromkeys(need for need in wanted if need not in chosen)
         if len(chosen) + len(new) > most:
             break
         chosen.update(new)
     return list(chosen)
+
+
+def _first_syntax(stored: StoredFile, *, keep_compression: bool) -> str:
+    """Transfer syntax in which a file is offered first."""
+    uncompressed = stored.transfer_syntax in (*UNCOMPRESSED, _EXPLICIT_BIG)
+    return stored.transfer_syntax if keep_compression or uncompressed else UNCOMPRESSED[0]
 
 
 class StoreJob:
@@ -110,10 +119,11 @@ class StoreJob:
             It cannot go on. What `on_sent` was not told of is not confirmed.
         """
         self._total = len(instances)
-        outbox = _Outbox(instances, self._fail)
+        keep = self._config.keep_compression
+        outbox = _Outbox(instances, self._fail, keep_compression=keep)
         while outbox.fill():
             self._control.raise_if_cancelled()
-            self._serve(outbox, needs_of(outbox.files()))
+            self._serve(outbox, needs_of(outbox.files(), keep_compression=keep))
         self._settle_starved()
         self._control.progress(self._settled, self._total, self._bytes)
 
@@ -131,9 +141,11 @@ class StoreJob:
         channel.on_tick = self._control.raise_if_cancelled
         sender = InstanceSender(channel, contexts, on_bytes=self._count, while_waiting=outbox.read_one)
         stored = None
+        most = self._config.images_per_batch or self._total
         try:
             with peer_faults(self._config):
-                while stored := outbox.take(offered):
+                while most and (stored := outbox.take(offered)):
+                    most -= 1
                     self._control.raise_if_cancelled()
                     self._send(sender, stored)
         except FileTorn as fault:
@@ -234,7 +246,14 @@ class StoreJob:
 class _Outbox:
     """What is still to be sent, the first few hundred with their headers read; `on_unreadable` hears of the rest."""
 
-    def __init__(self, instances: Sequence[InstanceRecord], on_unreadable: Callable[[str, str], None]) -> None:
+    def __init__(
+        self,
+        instances: Sequence[InstanceRecord],
+        on_unreadable: Callable[[str, str], None],
+        *,
+        keep_compression: bool,
+    ) -> None:
+        self._keep_compression = keep_compression
         self._coming: Iterator[InstanceRecord] = iter(instances)
         self._ready: deque[StoredFile] = deque()
         self._on_unreadable = on_unreadable
@@ -259,7 +278,7 @@ class _Outbox:
         if not self._ready:
             self.fill()
         for position, stored in enumerate(self._ready):
-            if (stored.sop_class, stored.transfer_syntax) in offered:
+            if (stored.sop_class, _first_syntax(stored, keep_compression=self._keep_compression)) in offered:
                 del self._ready[position]
                 return stored
         return None

@@ -6,13 +6,55 @@ servers that declare none. Never fails: what cannot be decoded is replaced. Any 
 
 from __future__ import annotations
 
-from VisualDICOMBrowserLib.database import charsets
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
 
-__all__ = ["SPECIFIC_CHARACTER_SET", "character_set_for", "decode_text", "encode_text"]
+from VisualDICOMBrowserLib.database import charsets
+from VisualDICOMBrowserLib.servers.config import ServerConfig
+
+__all__ = ["SPECIFIC_CHARACTER_SET", "QueryStyle", "character_set_for", "decode_text", "encode_text"]
 
 SPECIFIC_CHARACTER_SET = 0x00080005
 
-_WRITTEN = {"": "ascii", "ISO_IR 100": "latin_1", "ISO_IR 192": "utf_8"}
+_KOREAN = "\\ISO 2022 IR 149"
+_KOREAN_ESCAPE = b"\x1b$)C"
+# Between these, text begins anew in the first character set (PS3.5 6.1.2.5.3).
+_DELIMITERS = re.compile(r"([\\^=])")
+
+
+@dataclass(frozen=True, slots=True)
+class QueryStyle:
+    """How queries to a server are written, as `ServerConfig` has it.
+
+    ``wildcards`` tells whether text is looked for anywhere in a value; ``character_set`` is empty to take the plainest
+    that will do, else also what answers are taken to be in that name none.
+    """
+
+    wildcards: bool = True
+    character_set: str = ""
+
+    @classmethod
+    def of(cls, config: ServerConfig) -> QueryStyle:
+        """The style that a server's settings ask for."""
+        term = config.character_set
+        # These come by escape sequences, with plain ASCII as the first, unnamed value (PS3.3 C.12.1.1.2).
+        return cls(config.wildcards, f"\\{term}" if term.startswith("ISO 2022") else term)
+
+    def written_in(self, texts: Sequence[str]) -> str:
+        """Defined terms of the character set in which `texts` are written, empty for ASCII."""
+        return self.character_set or character_set_for(list(texts))
+
+    def answered_in(self, named: bytes) -> bytes:
+        """Character set of an answer that names `named`."""
+        return named if named.strip(b"\0 ") else self.character_set.encode("ascii")
+
+    def pattern(self, text: str) -> str:
+        """What is asked for to find `text`: anywhere in a value (PS3.4 C.2.2.2.4), unless that is switched off or the
+        user put wild cards.
+        """
+        plain = text.strip().replace("\\", "?")
+        return plain if not plain or not self.wildcards or "*" in plain or "?" in plain else f"*{plain}*"
 
 
 def character_set_for(texts: list[str]) -> str:
@@ -28,8 +70,14 @@ def character_set_for(texts: list[str]) -> str:
 
 
 def encode_text(text: str, character_set: str) -> bytes:
-    """`text` in a character set that `character_set_for` chose."""
-    return text.encode(_WRITTEN[character_set], "replace")
+    """`text` in a character set of `QueryStyle.written_in`; a letter that it lacks becomes ``?``, which finds any."""
+    if character_set == _KOREAN:
+        pieces = _DELIMITERS.split(text)
+        return b"".join(
+            (b"" if piece.isascii() else _KOREAN_ESCAPE) + piece.encode("euc_kr", "replace") for piece in pieces
+        )
+    codec = charsets.codecs_of(character_set)[-1]
+    return text.encode("ascii" if not character_set else codec, "replace")
 
 
 def decode_text(value: bytes, character_set: bytes = b"") -> str:

@@ -11,11 +11,11 @@ from dataclasses import replace
 from VisualDICOMBrowserLib.errors import PeerError
 from VisualDICOMBrowserLib.model import JobControl, WorklistItem, WorklistQuery
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse.identifiers import Attribute, date_range, encoded_text, text_pattern
+from VisualDICOMBrowserLib.servers.dimse.identifiers import Attribute, date_range, encoded_text
 from VisualDICOMBrowserLib.servers.dimse.links import Link, end_link, open_link
 from VisualDICOMBrowserLib.servers.dimse.status import CANCELLED, Outcome, outcome_of
 from VisualDICOMBrowserLib.servers.dimse.storage_classes import UNCOMPRESSED
-from VisualDICOMBrowserLib.servers.dimse.text import SPECIFIC_CHARACTER_SET, character_set_for, decode_text
+from VisualDICOMBrowserLib.servers.dimse.text import SPECIFIC_CHARACTER_SET, QueryStyle, decode_text
 from VisualDICOMBrowserLib.servers.faults import operation_failed
 from VisualDICOMBrowserLib.servers.upper_layer.association import Caller, ContextProposal
 from VisualDICOMBrowserLib.servers.upper_layer.elements import Element
@@ -26,6 +26,7 @@ WORKLIST_FIND = "1.2.840.10008.5.1.4.31"
 
 _STEP_SEQUENCE = 0x00400100
 _LIMIT_STATUS = 0xB001
+_PLAIN = QueryStyle()
 
 _REQUEST = {
     "AccessionNumber": Attribute(0x00080050, "SH"),
@@ -81,11 +82,11 @@ def find_worklist(
     return items
 
 
-def worklist_identifier(query: WorklistQuery) -> list[Element]:
+def worklist_identifier(query: WorklistQuery, style: QueryStyle = _PLAIN) -> list[Element]:
     """Elements of the C-FIND identifier; the step's attributes stand in its sequence (PS3.4 K.6.1.2.2)."""
     filters = {
         "PatientID": query.PatientID,
-        "PatientName": text_pattern(query.PatientName),
+        "PatientName": style.pattern(query.PatientName),
         "AccessionNumber": query.AccessionNumber,
     }
     step_filters = {
@@ -93,7 +94,7 @@ def worklist_identifier(query: WorklistQuery) -> list[Element]:
         "ScheduledStationAETitle": query.ScheduledStationAETitle,
         "ScheduledProcedureStepStartDate": date_range(query.date_from, query.date_to),
     }
-    character_set = character_set_for([*filters.values(), *step_filters.values()])
+    character_set = style.written_in([*filters.values(), *step_filters.values()])
     step = _elements(_STEP, step_filters, character_set)
     elements = [*_elements(_REQUEST, filters, character_set), (_STEP_SEQUENCE, "SQ", step)]
     if character_set:
@@ -101,9 +102,9 @@ def worklist_identifier(query: WorklistQuery) -> list[Element]:
     return elements
 
 
-def worklist_item(values: dict[int, bytes], server: str) -> WorklistItem:
+def worklist_item(values: dict[int, bytes], server: str, style: QueryStyle = _PLAIN) -> WorklistItem:
     """Record of one answer."""
-    character_set = values.get(SPECIFIC_CHARACTER_SET, b"")
+    character_set = style.answered_in(values.get(SPECIFIC_CHARACTER_SET, b""))
     fields = {
         keyword: decode_text(values.get(attribute.tag, b""), character_set)
         for keyword, attribute in {**_REQUEST, **_STEP}.items()
@@ -117,12 +118,13 @@ def _gathered(config: ServerConfig, link: Link, query: WorklistQuery, control: J
     def enough() -> bool:
         return control.cancel_requested or bool(query.limit and len(items) > query.limit)
 
-    answers = link.find(WORKLIST_FIND, worklist_identifier(query), enough, within=_STEP_SEQUENCE)
+    style = QueryStyle.of(config)
+    answers = link.find(WORKLIST_FIND, worklist_identifier(query, style), enough, within=_STEP_SEQUENCE)
     for status, comment, values in answers:
         if values is None:
             _judge(config, status, comment, cancelled=enough(), control=control)
         else:
-            item = worklist_item(values, config.name)
+            item = worklist_item(values, config.name, style)
             if _answers_filter(item, query):
                 items.append(item)
     if query.limit and len(items) > query.limit:

@@ -13,7 +13,7 @@ from typing import Any
 from VisualDICOMBrowserLib.database.own_store import OwnStore
 from VisualDICOMBrowserLib.servers.folders.walk import SeenFile
 
-__all__ = ["FolderIndex", "KnownFile"]
+__all__ = ["FolderIndex", "KnownFile", "section_of_folder", "section_of_storage"]
 
 _ABOUT, _WAITING = "about", "waiting"
 _MOST_FILES = 500_000
@@ -149,6 +149,16 @@ class FolderIndex:
             else:
                 self.instances[key] = set(value["instances"])
                 self.studies[key] = value["study"]
+
+
+def section_of_folder(server: str) -> str:
+    """Section of the folder that is a server."""
+    return f"folder:{server}"
+
+
+def section_of_storage(server: str) -> str:
+    """Section of the folder where a server keeps its files."""
+    return f"storage:{server}"
 
 
 def _group(relative: str) -> str:

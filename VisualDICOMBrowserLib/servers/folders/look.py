@@ -22,7 +22,7 @@ from VisualDICOMBrowserLib.database.index_run import FileOutcome, FileReason
 from VisualDICOMBrowserLib.errors import PeerError, RejectedFileError, UsageError
 from VisualDICOMBrowserLib.model import InstanceRecord, JobControl, Level, Query
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.folders.index import FolderIndex, KnownFile
+from VisualDICOMBrowserLib.servers.folders.index import FolderIndex, KnownFile, section_of_folder
 from VisualDICOMBrowserLib.servers.folders.lock import FolderLock
 from VisualDICOMBrowserLib.servers.folders.progress import ProgressOfParts
 from VisualDICOMBrowserLib.servers.folders.walk import FolderWalk, SeenFile, folder_fault, reach
@@ -351,7 +351,7 @@ def index_of(database: LocalDatabase, config: ServerConfig) -> FolderIndex:
     ------
     DatabaseFault, StorageFault
     """
-    return FolderIndex(database.own, f"folder:{config.name}", str(Path(config.folder).absolute()))
+    return FolderIndex(database.own, section_of_folder(config.name), str(Path(config.folder).absolute()))
 
 
 def _is_below(path: str, folder: Path) -> bool:

@@ -11,7 +11,7 @@ import contextlib
 import os
 import re
 import threading
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -25,7 +25,7 @@ from VisualDICOMBrowserLib.model import InstanceSink, JobControl, ReceivedFile, 
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import DriverServices
 from VisualDICOMBrowserLib.servers.faults import storage_fault
-from VisualDICOMBrowserLib.servers.folders.index import FolderIndex, KnownFile
+from VisualDICOMBrowserLib.servers.folders.index import FolderIndex, KnownFile, section_of_storage
 from VisualDICOMBrowserLib.servers.folders.walk import FolderWalk, SeenFile, reach
 from VisualDICOMBrowserLib.servers.web.orthanc_rest import OrthancRest
 
@@ -45,30 +45,49 @@ _indexing = threading.Lock()
 class StorageFetch:
     """What was read: SOP Instance UIDs that the sink got, their bytes, and those known to be wanted that it did not.
 
-    ``named_by_server`` tells that the server itself said what there is, so that nothing is left out. ``reason`` says
-    why nothing could be read, empty if the folder was usable.
+    ``listed`` are the series by SOP Instance UID of all that the server said it has, None if it was not asked.
+    ``reason`` says why nothing could be read, empty if the folder was usable.
     """
 
     fetched: frozenset[str] = frozenset()
     missing: tuple[str, ...] = ()
     bytes: int = 0
-    named_by_server: bool = False
+    listed: Mapping[str, str] | None = None
     reason: str = ""
 
-    def left(self, request: RetrieveRequest) -> RetrieveRequest | None:
-        """What is still to be asked for over the network, None if nothing.
+    def is_sure(self, request: RetrieveRequest) -> bool:
+        """Whether it can be said which instances of a request are left."""
+        if not self.fetched or request.SOPInstanceUIDs or self.listed is not None:
+            return True
+        return request.expected is not None and len(self.fetched) >= request.expected and not self.missing
+
+    def left(self, request: RetrieveRequest) -> list[RetrieveRequest]:
+        """What is still to be asked for over the network: some instances of a series, or series of which none came.
 
         Where it cannot be said which instances are left, that is the whole request again.
         """
-        if not self.fetched:
-            return request
-        if self.missing:
-            if not request.SeriesInstanceUID:
-                return request
-            return replace(request, SOPInstanceUIDs=self.missing, expected=len(self.missing))
-        if self.named_by_server or request.SOPInstanceUIDs:
-            return None
-        return None if request.expected is not None and len(self.fetched) >= request.expected else request
+        if not self.fetched or not self.is_sure(request):
+            return [request]
+        if request.SOPInstanceUIDs:
+            missing = self.missing
+            return [replace(request, SOPInstanceUIDs=missing, expected=len(missing))] if missing else []
+        listed = self.listed or {}
+        series_of: dict[str, list[str]] = {}
+        for uid, series in listed.items():
+            if uid not in self.fetched:
+                series_of.setdefault(series, []).append(uid)
+        if "" in series_of:
+            return [request]
+        begun = {listed.get(uid) for uid in self.fetched}
+        return [
+            replace(
+                request,
+                SeriesInstanceUID=series,
+                SOPInstanceUIDs=tuple(uids) if series in begun else (),
+                expected=len(uids),
+            )
+            for series, uids in series_of.items()
+        ]
 
 
 class StorageFolder:
@@ -103,7 +122,7 @@ class StorageFolder:
         """
         try:
             reach(_as_folder(self._config))
-            found = self._located(request, control)
+            listed, found = self._located(request, control)
         except StorageFault:
             raise
         except VisualDICOMError as error:
@@ -121,17 +140,19 @@ class StorageFolder:
                 fetched.add(uid)
                 size += received.size
                 control.progress(len(fetched), len(found), size)
-        wanted = request.SOPInstanceUIDs or tuple(found)
+        wanted = request.SOPInstanceUIDs or tuple(listed or found)
         missing = tuple(uid for uid in wanted if uid not in fetched)
-        return StorageFetch(frozenset(fetched), missing, size, self._rest is not None)
+        return StorageFetch(frozenset(fetched), missing, size, listed)
 
-    def _located(self, request: RetrieveRequest, control: JobControl) -> dict[str, Path]:
-        """Paths by SOP Instance UID of what the server or our index names."""
+    def _located(self, request: RetrieveRequest, control: JobControl) -> tuple[dict[str, str] | None, dict[str, Path]]:
+        """What the server says it has (series by SOP Instance UID), and paths of what it or our index names."""
+        listed: dict[str, str] | None = None
         if self._rest is not None:
             asked = {"StudyInstanceUID": request.StudyInstanceUID, "SeriesInstanceUID": request.SeriesInstanceUID}
             if len(request.SOPInstanceUIDs) == 1:
                 asked["SOPInstanceUID"] = request.SOPInstanceUIDs[0]
             files = self._rest.files_of({key: uid for key, uid in asked.items() if uid}, control)
+            listed = {file.SOPInstanceUID: file.SeriesInstanceUID for file in files if file.SOPInstanceUID}
             named = {file.SOPInstanceUID: file.name for file in files if _is_storage_name(file.name)}
             paths = {uid: self._folder / name[:2] / name[2:4] / name for uid, name in named.items()}
         elif self._own is not None:
@@ -139,14 +160,14 @@ class StorageFolder:
         else:
             paths = {}
         wanted = set(request.SOPInstanceUIDs)
-        return {uid: path for uid, path in paths.items() if not wanted or uid in wanted}
+        return listed, {uid: path for uid, path in paths.items() if not wanted or uid in wanted}
 
     def _indexed(self, own: OwnStore, request: RetrieveRequest, control: JobControl) -> dict[str, Path]:
         """Paths from the index of headers, brought up to date first."""
         while not _indexing.acquire(timeout=_WAIT_STEP_S):
             control.raise_if_cancelled()
         try:
-            index = FolderIndex(own, f"storage:{self._config.name}", str(self._folder))
+            index = FolderIndex(own, section_of_storage(self._config.name), str(self._folder))
             self._bring_up_to_date(index, control)
         finally:
             _indexing.release()

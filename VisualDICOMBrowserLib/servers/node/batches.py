@@ -32,15 +32,15 @@ __all__ = ["IncomingBatches", "Sender", "StoredByNode"]
 
 logger = logging.getLogger(__name__)
 
-# Receiving and indexing share the processor, so what comes in a burst is indexed when nothing came for a moment,
-# when the first has waited for so long, or when so many batches wait.
+# Receiving and indexing share processor and disk (who flushes takes it from who receives), so what comes in a burst
+# is indexed when nothing came for a moment, when the first has waited for so long, or when so many batches wait.
 _QUIET_S = 0.05
-_GATHER_S = 0.5
-_GATHERED_BATCHES = 4
+_GATHER_S = 1.5
+_GATHERED_BATCHES = 8
 # A batch under way for longer means that the disk or another program holds the database.
 _SLOW_S = 2.0
-# Waiting batches from which on senders wait too.
-_MOST_BATCHES = 8
+# Waiting batches from which on senders wait too; the files are on the disk, only their headers in memory.
+_MOST_BATCHES = 16
 # The tag cache is filled when nothing came for so long.
 _REST_S = 0.5
 _FIRST_RETRY_S, _LONGEST_RETRY_S = 0.5, 30.0
@@ -68,6 +68,7 @@ class StoredByNode:
 
 
 OnStored = Callable[[Sequence[StoredByNode]], None]
+Take = Callable[[Arrival, Sender], bool]
 
 
 @dataclass(slots=True, eq=False)
@@ -94,6 +95,9 @@ class IncomingBatches:
         Answer only what is on the disk.
     on_stored : callable
         Called after the commit of each batch, in the thread ``node-writer``.
+    take : callable, optional
+        Asked of each instance in the thread of its association; true if somebody took its file over, so that it is
+        neither stored nor indexed here (a forced retrieve).
     """
 
     def __init__(
@@ -104,12 +108,14 @@ class IncomingBatches:
         most_bytes: int,
         flush: bool,
         on_stored: OnStored,
+        take: Take | None = None,
     ) -> None:
         self._store = store
         self._most_files = most_files
         self._most_bytes = most_bytes
         self._flush = flush
         self._on_stored = on_stored
+        self._take = take
         self._changed = threading.Condition()
         self._queue: deque[_Entry] = deque()
         self._queued_bytes = 0
@@ -137,6 +143,8 @@ class IncomingBatches:
         """
         entry = _Entry(arrival, sender, early=False)
         try:
+            if self._take is not None and self._take(arrival, sender):
+                return arrival.outcome("imported", "")
             self._admit(entry)
             try:
                 if entry.early:

@@ -18,12 +18,13 @@ from collections.abc import Callable, Mapping, Sequence
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.records import AddOutcome
 from VisualDICOMBrowserLib.database.storing import InstanceStore
+from VisualDICOMBrowserLib.database.storing_arrival import Arrival as Received
 from VisualDICOMBrowserLib.errors import UsageError
-from VisualDICOMBrowserLib.model import StoredInstance
+from VisualDICOMBrowserLib.model import ReceivedFile, StoredInstance
 from VisualDICOMBrowserLib.servers.arrivals import Arrival, Arrivals
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.config_checks import ae_title_problem
-from VisualDICOMBrowserLib.servers.node.batches import IncomingBatches, StoredByNode
+from VisualDICOMBrowserLib.servers.node.batches import IncomingBatches, Sender, StoredByNode
 from VisualDICOMBrowserLib.servers.node.caller_channel import NodeLimits
 from VisualDICOMBrowserLib.servers.node.listener_rules import ListenerRules
 from VisualDICOMBrowserLib.servers.node.listening_socket import cannot_listen, listening_socket
@@ -156,6 +157,7 @@ class Node:
                 most_bytes=self._batch[1],
                 flush=self._flush,
                 on_stored=self._tell,
+                take=self._is_taken,
             ),
             destinations=self._destinations,
             rules=self._rules,
@@ -184,6 +186,21 @@ class Node:
         self._offer.batches.close()
         for end in self._wake:
             end.close()
+
+    def _is_taken(self, received: Received, sender: Sender) -> bool:
+        """Whether a forced retrieve takes the file; in the thread of an association."""
+        if self._arrivals is None:
+            return False
+        held = StoredByNode(received, received.outcome("held", ""), sender)
+        file = ReceivedFile(
+            path=received.part,
+            SOPClassUID="",
+            SOPInstanceUID=received.sop_uid,
+            TransferSyntaxUID="",
+            size=received.size,
+            flushed=received.flushed,
+        )
+        return self._arrivals.take(_arrival(held), file, lambda: not self._store.is_new(received))
 
     def _tell(self, stored: Sequence[StoredByNode]) -> None:
         """Say what was stored; in the thread ``node-writer``."""

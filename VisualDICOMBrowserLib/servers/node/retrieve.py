@@ -30,10 +30,7 @@ from VisualDICOMBrowserLib.servers.upper_layer.channel import Channel
 from VisualDICOMBrowserLib.servers.upper_layer.elements import IMPLICIT_LITTLE, encode_elements
 from VisualDICOMBrowserLib.servers.upper_layer.pdata import Command, CommandField, ProtocolFault
 
-__all__ = ["PATIENT_ROOT_MOVE", "STUDY_ROOT_MOVE", "NodeRetrieve"]
-
-STUDY_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.2.2"
-PATIENT_ROOT_MOVE = "1.2.840.10008.5.1.4.1.2.1.2"
+__all__ = ["NodeRetrieve"]
 
 _DESTINATION_UNKNOWN = 0xA801
 _SUB_OPERATIONS_IMPOSSIBLE = 0xA702

@@ -15,16 +15,19 @@ from dataclasses import dataclass
 
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.storing import InstanceStore
+from VisualDICOMBrowserLib.errors import VisualDICOMError
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from VisualDICOMBrowserLib.servers.dimse.get import PATIENT_ROOT_GET, STUDY_ROOT_GET
+from VisualDICOMBrowserLib.servers.dimse.move import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE
 from VisualDICOMBrowserLib.servers.dimse.storage_classes import COMPRESSED, UNCOMPRESSED
 from VisualDICOMBrowserLib.servers.node.batches import IncomingBatches, Sender
 from VisualDICOMBrowserLib.servers.node.caller_channel import CallerChannel, NodeLimits
 from VisualDICOMBrowserLib.servers.node.find import answer_find
 from VisualDICOMBrowserLib.servers.node.listener_rules import ListenerRules
-from VisualDICOMBrowserLib.servers.node.retrieve import PATIENT_ROOT_MOVE, STUDY_ROOT_MOVE, NodeRetrieve
+from VisualDICOMBrowserLib.servers.node.retrieve import NodeRetrieve
 from VisualDICOMBrowserLib.servers.node.store import confirmation, store_instance
+from VisualDICOMBrowserLib.servers.speed import Throttle, throttle_of
 from VisualDICOMBrowserLib.servers.upper_layer.association import Accepted
 from VisualDICOMBrowserLib.servers.upper_layer.channel import PeerAborted, PeerClosed, PeerReleased, PeerSilent
 from VisualDICOMBrowserLib.servers.upper_layer.elements import IMPLICIT_LITTLE
@@ -86,6 +89,7 @@ class NodeSession:
         self._channel: CallerChannel | None = None
         self._contexts: dict[int, Accepted] = {}
         self._caller = ""
+        self._throttle: Throttle | None = None
 
     def run(self) -> None:
         """Serve until the association ends."""
@@ -151,6 +155,7 @@ class NodeSession:
             # The caller closes the connection (PS3.8 9.2.3, ARTIM); if not, the time-out does.
             channel.receive()
             return False
+        self._throttle = self._limit_of_caller()
         limits = self._offer.limits
         accepted = accepted_contexts(request, _choose_syntax)
         self._contexts = {item.context_id: item for item in accepted}
@@ -158,6 +163,15 @@ class NodeSession:
         channel.timeout_s = limits.idle_s
         channel.send(accept_pdu(request, accepted, limits.max_pdu))
         return True
+
+    def _limit_of_caller(self) -> Throttle | None:
+        """The limit of speed of one of our servers, which holds for what it sends because of a C-MOVE, too."""
+        try:
+            server = self._offer.destinations.get(self._caller)
+        except VisualDICOMError as fault:
+            logger.warning("Whether %s has a limit of speed cannot be told: %s", self._caller, fault)
+            return None
+        return throttle_of(server) if server is not None and server.speed_limit_mb_s else None
 
     def _serve_next(self, channel: CallerChannel) -> None:
         context_id, command, _, _ = channel.receive()
@@ -200,6 +214,7 @@ class NodeSession:
             command,
             context.transfer_syntax if storage else "",
             Sender(self._caller, self._address, command.originator, command.originator_message_id),
+            self._throttle,
         )
         if status:
             _answer(channel, context, command, status, reason)

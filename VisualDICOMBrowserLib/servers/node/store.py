@@ -17,6 +17,7 @@ from VisualDICOMBrowserLib.model import ReceivedFile
 from VisualDICOMBrowserLib.servers.dimse.receiving import InstanceReceiver
 from VisualDICOMBrowserLib.servers.node.batches import IncomingBatches, Sender
 from VisualDICOMBrowserLib.servers.node.caller_channel import CallerChannel
+from VisualDICOMBrowserLib.servers.speed import Throttle
 from VisualDICOMBrowserLib.servers.upper_layer.elements import uid_bytes
 from VisualDICOMBrowserLib.servers.upper_layer.pdata import DATA, Command
 
@@ -47,8 +48,11 @@ def store_instance(
     command: Command,
     transfer_syntax: str,
     sender: Sender,
+    throttle: Throttle | None = None,
 ) -> tuple[int, str]:
     """Receive the data set that follows `command` and store it; the status to answer and its reason.
+
+    `throttle` rests where the sender's speed is limited.
 
     Raises
     ------
@@ -56,7 +60,7 @@ def store_instance(
         The association ended within the instance; nothing of it stays.
     """
     arrived = _Arrived(store)
-    receiver = InstanceReceiver(arrived, sender.calling_ae_title)
+    receiver = InstanceReceiver(arrived, sender.calling_ae_title, throttle=throttle)
     try:
         status, reason = _receive(channel, receiver, command, transfer_syntax)
     finally:

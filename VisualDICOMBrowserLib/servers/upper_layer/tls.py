@@ -1,6 +1,7 @@
 """TLS for DIMSE (DICOM PS3.15 annex B): contexts for both sides, and each failure as a sentence of its own.
 
-Certificates and keys are PEM files; TLS 1.2 is the least. Sockets are ``connecting``'s and the listener's. Any thread.
+Certificates and keys are PEM files; TLS 1.2 is the least, 1.3 where a server's settings say so. Sockets are
+``connecting``'s and the listener's. Any thread.
 """
 
 from __future__ import annotations
@@ -58,7 +59,7 @@ def client_context(config: ServerConfig, key_password: str = "") -> ssl.SSLConte
     context.verify_mode = ssl.CERT_REQUIRED
     if config.tls_certificate_file:
         _load_own(context, config.tls_certificate_file, config.tls_key_file, key_password, config.name)
-    return _restricted(context)
+    return _restricted(context, ssl.TLSVersion.TLSv1_3 if config.tls_min_version == "1.3" else ssl.TLSVersion.TLSv1_2)
 
 
 def server_context(
@@ -168,10 +169,10 @@ def tls_fault(config: ServerConfig, fault: ssl.SSLError, end: datetime.date | No
         return _client_certificate(config, f"{config.name} asks for a certificate of ours, and none is set.")
     if any(word in reason for word in _VERSIONS):
         return PeerError(
-            f"{config.name} offers no TLS that is safe enough; 1.2 is the least.",
+            f"{config.name} offers no TLS that is safe enough; {config.tls_min_version} is the least.",
             code="tls_version",
             server=config.name,
-            next_step="Ask its administrator to switch TLS 1.2 or newer on.",
+            next_step=f"Ask its administrator to switch TLS {config.tls_min_version} or newer on.",
         )
     words = reason.replace("_", " ").lower() or "no reason given"
     return PeerError(
@@ -226,8 +227,8 @@ def _client_certificate(config: ServerConfig, message: str) -> NetworkError:
     )
 
 
-def _restricted(context: ssl.SSLContext) -> ssl.SSLContext:
-    context.minimum_version = ssl.TLSVersion.TLSv1_2
+def _restricted(context: ssl.SSLContext, least: ssl.TLSVersion = ssl.TLSVersion.TLSv1_2) -> ssl.SSLContext:
+    context.minimum_version = least
     # Python 3.13 refuses certificates of many an own authority unless told otherwise; a single certificate may
     # be trusted as it is.
     context.verify_flags &= ~ssl.VERIFY_X509_STRICT

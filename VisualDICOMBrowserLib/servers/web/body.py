@@ -26,6 +26,7 @@ _PIECE_BYTES = 256 * 1024
 _OLD_PIECE_BYTES = 16 * 1024
 _UNPACKED_BYTES = 1024 * 1024
 _MOST_RATIO = 200
+_GZIP = b"\x1f\x8b"
 # Short answers may shrink to almost nothing without harm.
 _ALWAYS_ALLOWED = 64 * 1024 * 1024
 
@@ -77,9 +78,16 @@ class WebAnswer:
             if self._unpacker is None:
                 return self._receive()
             packed = self._rest or self._receive()
+            if self._unpacker.eof and packed:
+                self._rest = b""
+                packed += self._receive() if len(packed) < len(_GZIP) else b""
+                if not packed.startswith(_GZIP):
+                    continue  # filling, or what nobody asked for; it is not kept
+                self._unpacker = zlib.decompressobj(zlib.MAX_WBITS | 32)
             try:
                 piece: bytes = self._unpacker.decompress(packed, _UNPACKED_BYTES)
-                self._rest = self._unpacker.unconsumed_tail
+                # Behind the end of one packed member another may follow (RFC 1952 2.2).
+                self._rest = self._unpacker.unconsumed_tail or self._unpacker.unused_data
                 if not packed and not self._unpacker.eof:
                     raise protocol_fault(self._config, "packed data that end too early")
             except zlib.error:

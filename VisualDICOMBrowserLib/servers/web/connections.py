@@ -64,6 +64,21 @@ class LiveSockets:
             if self._broken:
                 raise ConnectionAbortedError
 
+    def twin(self, sock: socket.socket) -> socket.socket:
+        """A second socket of the same connection, watched over too; without it the first one is closed."""
+        try:
+            second = sock.dup()
+        except OSError:
+            sock.close()
+            raise
+        try:
+            self.add(second)
+        except OSError:
+            second.close()
+            sock.close()
+            raise
+        return second
+
     def break_off(self) -> None:
         """Shut down all connections, and those that are begun hereafter."""
         with self._lock:
@@ -73,6 +88,14 @@ class LiveSockets:
             # Not the method of an SSLSocket, which is not made for another thread.
             with contextlib.suppress(OSError):
                 socket.socket.shutdown(sock, socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        """Close all connections; those that wait in a pool of urllib3 it closes only when the pool is collected."""
+        with self._lock:
+            sockets = list(self._sockets)
+        for sock in sockets:
+            with contextlib.suppress(OSError):
+                sock.close()
 
     def allow(self) -> None:
         """Let connections be made again."""
@@ -116,8 +139,7 @@ def transport(live: LiveSockets, context: ssl.SSLContext | None, connections: in
         def _new_conn(self: Any) -> socket.socket:
             sock = live.connect(getattr(self, "_dns_host", self.host), self.port, self.timeout)
             # Wrapping for TLS takes the descriptor away from this object; a second one reaches the same connection.
-            self._handle = sock.dup()
-            live.add(self._handle)
+            self._handle = live.twin(sock)
             return sock
 
         def connect(self: Any) -> None:

@@ -73,7 +73,8 @@ class WebDriver:
     ) -> None:
         self._config = config
         self._settings = settings
-        self._pool = pool
+        # A limit of speed holds within one process (``servers.speed``).
+        self._pool = None if config.speed_limit_mb_s else pool
         self._services = services or DriverServices()
         self._sign_in = SignIn(config, self._services)
         self._session = WebSession(config, self._secrets(), self._sign_in)
@@ -87,18 +88,38 @@ class WebDriver:
     def echo(self, control: JobControl) -> float:
         """Ask for one study; seconds from connecting to the answer."""
         started = time.monotonic()
-        self.find(Query(level=Level.STUDY, limit=1), control)
+        self._find(Query(level=Level.STUDY, limit=1), control)
         return time.monotonic() - started
 
     def find(self, query: Query, control: JobControl, on_records: OnRecords | None = None) -> FindResult:
-        """Records that match (QIDO-RS); `on_records` gets them in batches while they come."""
+        """Records that match (QIDO-RS, studies by the REST address if there is one); `on_records` gets batches."""
         query = effective_query(self._config, query, datetime.date.today())
+        if not self._config.rest_url:
+            return self._find(query, control, on_records)
+        from VisualDICOMBrowserLib.servers.web.orthanc_cache import find_records
+
+        return find_records(self._config, self._services, query, control, on_records, self._find)
+
+    def _find(self, query: Query, control: JobControl, on_records: OnRecords | None = None) -> FindResult:
+        """Ask by QIDO-RS."""
         with self._session.cancellable(control):
             return WebSearch(self._config, self._session, query, control, on_records).run()
 
     def retrieve(self, request: RetrieveRequest, sink: InstanceSink, control: JobControl) -> RetrieveResult:
-        """Fetch instances (WADO-RS) into `sink`: one streamed answer, or one by one where only few are missing."""
+        """Fetch instances (WADO-RS) into `sink`: one streamed answer, or one by one where only few are missing.
+
+        What lies in the server's storage folder is read there.
+        """
         control.raise_if_cancelled()
+        if not self._config.storage_folder:
+            return self._fetch(request, sink, control)
+        from VisualDICOMBrowserLib.servers.folders.storage_retrieve import retrieve_past_network
+
+        return retrieve_past_network(
+            self._config, self._services, request, sink, control, fetch=self._fetch, find=self._find
+        )
+
+    def _fetch(self, request: RetrieveRequest, sink: InstanceSink, control: JobControl) -> RetrieveResult:
         few = 0 < len(request.SOPInstanceUIDs) <= FEW_INSTANCES
         if few and not request.SeriesInstanceUID:
             request = self._with_series(request, control)
@@ -169,7 +190,7 @@ class WebDriver:
         """The request with its series where all instances are of one, which fetching one by one needs to know."""
         query = Query(level=Level.IMAGE, StudyInstanceUID=request.StudyInstanceUID)
         wanted = set(request.SOPInstanceUIDs)
-        found: Any = self.find(query, control).records
+        found: Any = self._find(query, control).records
         series = {item.SeriesInstanceUID for item in found if item.SOPInstanceUID in wanted}
         return replace(request, SeriesInstanceUID=series.pop()) if len(series) == 1 else request
 

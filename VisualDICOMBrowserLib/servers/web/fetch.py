@@ -16,6 +16,7 @@ from VisualDICOMBrowserLib.errors import BugError, NetworkError, PeerError, Visu
 from VisualDICOMBrowserLib.model import FailedInstance, JobControl, PartSink, RetrieveRequest, RetrieveResult
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.progress import ProgressSum, is_answered, settled
+from VisualDICOMBrowserLib.servers.speed import throttle_of
 from VisualDICOMBrowserLib.servers.web.body import WebAnswer
 from VisualDICOMBrowserLib.servers.web.faults import not_dicomweb, protocol_fault, transport_fault
 from VisualDICOMBrowserLib.servers.web.http import SecretHeaders, WebSession
@@ -117,7 +118,8 @@ def fetch_request(
         It ended early; what had arrived whole is in the sink.
     """
     few = bool(request.SeriesInstanceUID) and 0 < len(request.SOPInstanceUIDs) <= FEW_INSTANCES
-    receiver = WebReceiver(sink, request, control, only_wanted=not few)
+    throttle = throttle_of(config, lambda: control.cancel_requested)
+    receiver = WebReceiver(sink, request, control, only_wanted=not few, throttle=throttle)
     try:
         with session.cancellable(control), Writers(receiver) as writers:
             fetch = _Fetch(config, session, request, writers, control)
@@ -216,8 +218,8 @@ class _Fetch:
                 if answer.status in _ASK_OTHERWISE and not last:
                     answer.drain()
                     continue
-                # The next instance is asked for in the form that was taken.
-                self._accepts = self._accepts[self._accepts.index(accept) :]
+                # The next instance is asked for in the form that was taken; instances side by side may differ.
+                self._accepts = _ACCEPTS[_ACCEPTS.index(accept) :]
                 failure = answer.failure()
                 if failure is not None:
                     answer.drain()

@@ -33,6 +33,8 @@ _MOST_REDIRECTS = 5
 _REDIRECTS = frozenset((301, 302, 303, 307, 308))
 _KEEP_METHOD = frozenset((307, 308))
 _HEADER_PREFIX = "header:"
+# Libraries disagree about the host of an address that has one of these; no server needs them.
+_doubtful = re.compile(r"[\x00-\x1f\x7f\\]|^[^/]*//[^/?#]*[@ ]")
 _name = re.compile(r"[!#$%&'*+\-.^_`|~0-9A-Za-z]+")
 _value = re.compile(r"[\x21-\x7e\x80-\xff]([\x20-\x7e\x80-\xff\t]*[\x21-\x7e\x80-\xff])?")
 
@@ -90,8 +92,11 @@ class WebSession:
 
     def close(self) -> None:
         """Close all connections."""
-        for session in self._sessions.values():
+        with self._making:
+            sessions = list(self._sessions.values())
+        for session in sessions:
             session.close()
+        self._live.close()
 
     @contextmanager
     def cancellable(self, control: JobControl) -> Iterator[None]:
@@ -221,7 +226,7 @@ class WebSession:
             _ = parts.port
         except ValueError:
             raise protocol_fault(self._config, "a redirect to no address") from None
-        if parts.scheme not in ("http", "https") or not parts.hostname:
+        if parts.scheme not in ("http", "https") or not parts.hostname or _doubtful.search(url):
             raise protocol_fault(self._config, "a redirect to no web address")
         if parts.scheme == "http" and urlsplit(left).scheme == "https":
             raise self._refused_redirect(parts.hostname, "it leads from https to plain http")

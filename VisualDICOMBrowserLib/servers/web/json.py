@@ -195,7 +195,7 @@ def _texts(attribute: Any) -> list[str]:
 
 def _text(value: Any) -> str:
     if isinstance(value, str):
-        return value.strip("\0 ")
+        return _sound(value).strip("\0 ")
     if isinstance(value, bool) or value is None:
         return ""
     if isinstance(value, (int, float)):
@@ -208,7 +208,12 @@ def _text(value: Any) -> str:
 def _name(value: Mapping[str, Any]) -> str:
     """A person name with its component groups (PS3.5 6.2.1.2), empty ones at the end left out."""
     groups = [value.get(key) for key in ("Alphabetic", "Ideographic", "Phonetic")]
-    return "=".join(group if isinstance(group, str) else "" for group in groups).rstrip("=").strip()
+    return "=".join(_sound(group) if isinstance(group, str) else "" for group in groups).rstrip("=").strip()
+
+
+def _sound(text: str) -> str:
+    """The text without halves of surrogate pairs, which JSON may hold and no file or database can."""
+    return text if text.isascii() else text.encode("utf-8", "replace").decode("utf-8")
 
 
 def _whole(text: str) -> int | None:

@@ -22,7 +22,7 @@ from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import SecretSource
 from VisualDICOMBrowserLib.servers.web.http import SecretHeaders, WebSession
 
-__all__ = ["Change", "OrthancRest", "StoredFile", "Uids", "is_search"]
+__all__ = ["Change", "OrthancRest", "StoredFile", "Uids"]
 
 _CHANGES_AT_ONCE = 100
 _MOST_PAGES = 50
@@ -35,8 +35,10 @@ _STUDY_TAGS = (
     "StudyInstanceUID", "StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber", "InstitutionName",
     "ReferringPhysicianName",
 )  # fmt: skip
+_NO_BULK = frozenset(("not_found", "http_404", "http_405"))
 _PATIENT_TAGS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
-_SIGNS_OF_SEARCH = str.maketrans("", "", "\\\0")
+# Newer versions answer with these, older ones have to be asked for the series.
+_COUNTED = ("ModalitiesInStudy", "NumberOfStudyRelatedInstances")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -60,10 +62,14 @@ class Change:
 
 @dataclass(frozen=True, slots=True)
 class StoredFile:
-    """An instance with the name of its file in Orthanc's storage, which lies in ``name[:2]/name[2:4]/name``."""
+    """An instance with the name of its file in Orthanc's storage, which lies in ``name[:2]/name[2:4]/name``.
+
+    The series is empty where it cannot be said.
+    """
 
     SOPInstanceUID: str
     name: str
+    SeriesInstanceUID: str = ""
 
 
 class OrthancRest:
@@ -72,7 +78,7 @@ class OrthancRest:
     Parameters
     ----------
     config : ServerConfig
-        ``rest_url``, ``rest_user``, ``query_limit``, ``search_limit``, and the TLS files.
+        ``rest_url``, ``rest_user``, and the TLS files.
     secrets : SecretSource, optional
         Has ``rest_password``.
 
@@ -140,43 +146,67 @@ class OrthancRest:
         for kind in ("Study", "Series", "Instance"):
             self._resolve(kind, by_kind.get(kind, ()), control)
         changes = [
-            Change(_number(entry, "Seq"), str(entry["ChangeType"]), self._uids[str(entry["ID"])])
+            Change(_number(entry, "Seq"), str(entry["ChangeType"]), self._uids[str(entry.get("ID", ""))])
             for entry in entries
             if str(entry.get("ID", "")) in self._uids
         ]
         return changes, max(last, since)
 
     def find_studies(self, query: Query, control: JobControl | None = None) -> FindResult:
-        """Studies that match; a plain list has at most ``query_limit``, a search ``search_limit``.
+        """Studies that match, at most as many as the query wants.
 
         Raises as `last_change`.
         """
-        wanted = _as_tags(query)
-        limits = [number for number in (query.limit, self._limit(query)) if number]
-        limit = min(limits, default=0)
-        asked: dict[str, Any] = {"Level": "Study", "Expand": True, "CaseSensitive": False, "Query": wanted}
+        limit = query.limit
+        asked: dict[str, Any] = {"Level": "Study", "Expand": True, "CaseSensitive": False, "Query": _as_tags(query)}
+        asked["RequestedTags"] = _COUNTED
         if limit:
             asked["Limit"] = limit + 1
         answer = self._post("/tools/find", asked, control)
         if not isinstance(answer, list):
             raise self._not_orthanc()
-        records = [record for record in (_study(item, self._config.name) for item in answer) if record is not None]
-        return FindResult(records=tuple(records[:limit] if limit else records), limit_reached=0 < limit < len(records))
+        items = [item for item in answer if isinstance(item, Mapping)]
+        limit_reached = 0 < limit < len(items)
+        items = items[:limit] if limit else items
+        counted = self._counted([str(item.get("ID", "")) for item in items if "RequestedTags" not in item], control)
+        records = [_study(item, counted.get(str(item.get("ID", "")), {}), self._config.name) for item in items]
+        return FindResult(records=tuple(each for each in records if each is not None), limit_reached=limit_reached)
 
     def files_of(self, wanted: Mapping[str, str], control: JobControl) -> list[StoredFile]:
         """Names of the files of the instances that have the given UIDs, by keyword. Raises as `last_change`."""
         asked = {"Level": "Instance", "Expand": True, "Query": dict(wanted)}
         answer = self._post("/tools/find", asked, control)
+        items = [item for item in answer if isinstance(item, Mapping)] if isinstance(answer, list) else []
+        series = wanted.get("SeriesInstanceUID", "")
+        if not series:
+            self._resolve("Series", [str(item.get("ParentSeries", "")) for item in items], control)
         found = []
-        for item in answer if isinstance(answer, list) else ():
-            tags = item.get("MainDicomTags") if isinstance(item, Mapping) else None
-            name = item.get("FileUuid") if isinstance(item, Mapping) else None
+        for item in items:
+            tags, name = item.get("MainDicomTags"), item.get("FileUuid")
             if isinstance(tags, Mapping) and isinstance(name, str):
-                found.append(StoredFile(str(tags.get("SOPInstanceUID", "")), name))
+                above = series or self._uids.get(str(item.get("ParentSeries", "")), Uids()).SeriesInstanceUID
+                found.append(StoredFile(str(tags.get("SOPInstanceUID", "")), name, above))
         return found
 
-    def _limit(self, query: Query) -> int:
-        return self._config.search_limit if is_search(query) else self._config.query_limit
+    def _counted(self, studies: Sequence[str], control: JobControl | None) -> dict[str, dict[str, Any]]:
+        """Modalities and number of instances by study, from its series; empty where they cannot be had at once."""
+        counted: dict[str, dict[str, Any]] = {}
+        for start in range(0, len(studies), _CHANGES_AT_ONCE):
+            asked = {"Resources": list(studies[start : start + _CHANGES_AT_ONCE]), "Level": "Series"}
+            try:
+                answer = self._post("/tools/bulk-content", asked, control)
+            except PeerError as error:
+                if error.code not in _NO_BULK:
+                    raise
+                return {}
+            for item in answer if isinstance(answer, list) else ():
+                tags = item.get("MainDicomTags") if isinstance(item, Mapping) else None
+                instances = item.get("Instances") if isinstance(item, Mapping) else None
+                if isinstance(tags, Mapping) and isinstance(instances, list):
+                    study = counted.setdefault(str(item.get("ParentStudy", "")), {"Modalities": set(), "Instances": 0})
+                    study["Modalities"].add(str(tags.get("Modality", "")))
+                    study["Instances"] += len(instances)
+        return counted
 
     def _resolve(self, kind: str, ids: Sequence[str], control: JobControl | None) -> None:
         """Learn the UIDs of resources, and of those above them."""
@@ -200,7 +230,7 @@ class OrthancRest:
         try:
             answer = self._post("/tools/bulk-content", {"Resources": list(ids)}, control)
         except PeerError as error:
-            if error.code not in ("not_found", "http_404", "http_405"):
+            if error.code not in _NO_BULK:
                 raise
             answer = [self._one(kind, item, control) for item in ids]
         return [item for item in answer if isinstance(item, Mapping)] if isinstance(answer, list) else []
@@ -269,19 +299,10 @@ class _Basic:
         return False
 
 
-def is_search(query: Query) -> bool:
-    """Whether a query looks for something, and does not just list."""
-    filters = (
-        query.PatientID, query.PatientName, query.StudyInstanceUID, query.StudyDescription, query.AccessionNumber,
-        query.Modalities, query.date_from, query.date_to,
-    )  # fmt: skip
-    return any(filters)
-
-
 def _as_tags(query: Query) -> dict[str, str]:
     """The query of /tools/find; what is empty does not restrict."""
     texts = {name: getattr(query, name) for name in ("PatientID", "PatientName", "StudyDescription", "AccessionNumber")}
-    asked = {name: f"*{text.translate(_SIGNS_OF_SEARCH)}*" for name, text in texts.items() if text}
+    asked = {name: pattern for name, text in texts.items() if (pattern := _pattern(text))}
     if query.StudyInstanceUID:
         asked["StudyInstanceUID"] = query.StudyInstanceUID
     if query.Modalities:
@@ -292,10 +313,14 @@ def _as_tags(query: Query) -> dict[str, str]:
     return asked
 
 
-def _study(item: Any, server: str) -> StudyRecord | None:
-    """Record of one expanded study, None if it is none."""
-    if not isinstance(item, Mapping):
-        return None
+def _pattern(text: str) -> str:
+    """Text that matches anywhere, unless the user put wild cards; several values are not meant by a backslash."""
+    plain = text.strip().replace("\\", "?").replace("\0", "")
+    return plain if not plain or "*" in plain or "?" in plain else f"*{plain}*"
+
+
+def _study(item: Mapping[str, Any], counted: Mapping[str, Any], server: str) -> StudyRecord | None:
+    """Record of one expanded study, with what was `counted` of its series; None if it is none."""
     fields: dict[str, Any] = {}
     for part, names in (("MainDicomTags", _STUDY_TAGS), ("PatientMainDicomTags", _PATIENT_TAGS)):
         tags = item.get(part)
@@ -304,8 +329,13 @@ def _study(item: Any, server: str) -> StudyRecord | None:
     if not fields.get("StudyInstanceUID"):
         return None
     series = item.get("Series")
-    count = len(series) if isinstance(series, list) else None
-    return StudyRecord(**fields, NumberOfStudyRelatedSeries=count, server=server)
+    fields["NumberOfStudyRelatedSeries"] = len(series) if isinstance(series, list) else None
+    told = item.get("RequestedTags")
+    if isinstance(told, Mapping):
+        modalities, number = (str(told.get(name, "")) for name in _COUNTED)
+        counted = {"Modalities": modalities.split("\\"), "Instances": int(number) if number.isdecimal() else None}
+    fields["ModalitiesInStudy"] = tuple(sorted({name.strip() for name in counted.get("Modalities", ())} - {""}))
+    return StudyRecord(**fields, NumberOfStudyRelatedInstances=counted.get("Instances"), server=server)
 
 
 def _number(values: Mapping[str, Any], name: str) -> int:

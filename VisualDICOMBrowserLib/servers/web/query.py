@@ -6,7 +6,6 @@ by itself, follows redirects with credentials, and cannot be cancelled. One thre
 
 from __future__ import annotations
 
-import fnmatch
 import re
 import time
 from collections.abc import Generator, Iterator
@@ -23,7 +22,8 @@ from VisualDICOMBrowserLib.model import (
     StudyRecord,
 )
 from VisualDICOMBrowserLib.servers.config import ServerConfig
-from VisualDICOMBrowserLib.servers.dimse.identifiers import answers_filter, unique_key
+from VisualDICOMBrowserLib.servers.dimse.identifiers import answers_filter, fits, unique_key
+from VisualDICOMBrowserLib.servers.dimse.text import QueryStyle
 from VisualDICOMBrowserLib.servers.driver import OnRecords
 from VisualDICOMBrowserLib.servers.web.body import MOST_BYTES, WebAnswer
 from VisualDICOMBrowserLib.servers.web.faults import not_dicomweb, protocol_fault, web_page
@@ -88,6 +88,7 @@ class WebSearch:
         page: int = PAGE_RECORDS,
     ) -> None:
         self._config = config
+        self._style = QueryStyle.of(config)
         self._session = session
         self._urls = WebUrls(config)
         self._query = query
@@ -131,7 +132,7 @@ class WebSearch:
 
     def _ask(self, query: Query) -> Iterator[AnyRecord]:
         level = Level.STUDY if query.level is Level.PATIENT else query.level
-        parameters = _parameters(query, level, fuzzy=self._config.fuzzy)
+        parameters = _parameters(query, level, self._style, fuzzy=self._config.fuzzy)
         try:
             anything = yield from self._pages(query, level, parameters)
         except PeerError as refusal:
@@ -162,7 +163,7 @@ class WebSearch:
                     incomplete += 1
                 elif (key := unique_key(record)) not in seen:
                     seen.add(key)
-                    if answers_filter(record, query) and _answers_identifiers(record, query):
+                    if answers_filter(record, query, self._style) and _answers_identifiers(record, query, self._style):
                         anything = True
                         yield from _at_level(record, query.level)
             more = page.more
@@ -246,24 +247,24 @@ def _path(query: Query, level: Level) -> list[str]:
     return ["studies", query.StudyInstanceUID, *series, "instances"]
 
 
-def _parameters(query: Query, level: Level, *, fuzzy: bool) -> Parameters:
+def _parameters(query: Query, level: Level, style: QueryStyle, *, fuzzy: bool) -> Parameters:
     modality = query.Modalities[0] if len(query.Modalities) == 1 else ""
     filters: dict[str, str] = {}
     if level is Level.STUDY:
         name = query.PatientName.strip()
         filters = {
-            "PatientID": _pattern(query.PatientID),
-            "PatientName": name if fuzzy else _pattern(name),
+            "PatientID": _pattern(query.PatientID, style),
+            "PatientName": name if fuzzy else _pattern(name, style),
             "StudyInstanceUID": query.StudyInstanceUID,
-            "StudyDescription": _pattern(query.StudyDescription),
-            "AccessionNumber": _pattern(query.AccessionNumber),
+            "StudyDescription": _pattern(query.StudyDescription, style),
+            "AccessionNumber": _pattern(query.AccessionNumber, style),
             "ModalitiesInStudy": modality,
             "StudyDate": _range(query.date_from, query.date_to),
         }
     elif level is Level.SERIES:
         filters = {
             "SeriesInstanceUID": query.SeriesInstanceUID,
-            "SeriesDescription": _pattern(query.SeriesDescription),
+            "SeriesDescription": _pattern(query.SeriesDescription, style),
             "Modality": modality,
         }
     else:
@@ -274,10 +275,9 @@ def _parameters(query: Query, level: Level, *, fuzzy: bool) -> Parameters:
     return parameters + [("includefield", name) for name in _MORE_FIELDS[level]]
 
 
-def _pattern(text: str) -> str:
-    """Text that matches anywhere (PS3.4 C.2.2.2.4), unless the user put wild cards."""
-    plain = text.strip()
-    return plain if not plain or "*" in plain or "?" in plain else f"*{plain}*"
+def _pattern(text: str, style: QueryStyle) -> str:
+    """As `QueryStyle.pattern`, except that a backslash stays: in an address it parts nothing."""
+    return text.strip() if "\\" in text else style.pattern(text)
 
 
 def _range(date_from: str, date_to: str) -> str:
@@ -294,12 +294,12 @@ def _without_encoding(parameters: Parameters) -> Parameters:
     ]
 
 
-def _answers_identifiers(record: AnyRecord, query: Query) -> bool:
+def _answers_identifiers(record: AnyRecord, query: Query, style: QueryStyle) -> bool:
     """Whether identifiers fit that a server may have ignored; names are left to it, for it may match loosely."""
     if not isinstance(record, StudyRecord):
         return True
     return all(
-        not pattern or not text or re.fullmatch(fnmatch.translate(_pattern(pattern).casefold()), text.casefold())
+        not pattern or not text or fits(_pattern(pattern, style), text)
         for pattern, text in (
             (query.PatientID, record.PatientID),
             (query.AccessionNumber, record.AccessionNumber),

@@ -22,6 +22,7 @@ from VisualDICOMBrowserLib.database.header_source import TruncatedHeader
 from VisualDICOMBrowserLib.errors import RejectedFileError
 from VisualDICOMBrowserLib.model import FailedInstance, JobControl, PartSink, ReceivedFile, RetrieveRequest
 from VisualDICOMBrowserLib.servers.faults import storage_fault
+from VisualDICOMBrowserLib.servers.speed import Throttle, throttle_of
 
 __all__ = ["PartWriter", "WebReceiver", "Writers"]
 
@@ -47,11 +48,20 @@ class WebReceiver:
     only_wanted : bool
         Whether instances of the series that the request does not list are left out without a word, because more was
         asked of the server than is needed; else they are refused.
+    throttle : callable, optional
+        Called with the bytes that came; rests where the server's speed is limited.
     """
 
     def __init__(
-        self, sink: PartSink, request: RetrieveRequest, control: JobControl, *, only_wanted: bool = False
+        self,
+        sink: PartSink,
+        request: RetrieveRequest,
+        control: JobControl,
+        *,
+        only_wanted: bool = False,
+        throttle: Throttle | None = None,
     ) -> None:
+        self._throttle = throttle or throttle_of(None)
         self.sink = sink
         self._request = request
         self._wanted = frozenset(request.SOPInstanceUIDs)
@@ -67,7 +77,8 @@ class WebReceiver:
         self.refused: list[FailedInstance] = []
 
     def count_bytes(self, count: int) -> None:
-        """Note bytes that arrived, and tell of progress now and then."""
+        """Note bytes that arrived, rest if they came too fast, and tell of progress now and then."""
+        self._throttle(count)
         now = time.monotonic()
         with self._lock:
             self.bytes += count

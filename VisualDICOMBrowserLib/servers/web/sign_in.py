@@ -136,7 +136,7 @@ class SignIn:
             answer.close()
         try:
             values = json.loads(content)
-        except ValueError:
+        except (ValueError, RecursionError):
             values = None
         if isinstance(values, dict) and (answer.status == 200 or "error" in values):
             return values
@@ -234,7 +234,7 @@ def _interval(begun: Mapping[str, Any]) -> float:
 def _number(value: object) -> float | None:
     try:
         number = float(value)  # type: ignore[arg-type]
-    except (TypeError, ValueError):
+    except (TypeError, ValueError, OverflowError):
         return None
     return number if 0 < number < float("inf") else None
 

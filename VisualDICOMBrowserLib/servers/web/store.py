@@ -20,9 +20,10 @@ from VisualDICOMBrowserLib.errors import NetworkError, PeerError
 from VisualDICOMBrowserLib.model import InstanceRecord, JobControl, Level, Query, SentInstance
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse.receiving import file_meta
-from VisualDICOMBrowserLib.servers.dimse.sending import CannotSend, read_stored_file
+from VisualDICOMBrowserLib.servers.dimse.sending import CannotSend, read_stored_file, uncompressed_data_set
 from VisualDICOMBrowserLib.servers.dimse.status import status_text
 from VisualDICOMBrowserLib.servers.driver import OnSent
+from VisualDICOMBrowserLib.servers.upper_layer.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from VisualDICOMBrowserLib.servers.web.body import WebAnswer
 from VisualDICOMBrowserLib.servers.web.faults import not_dicomweb
 from VisualDICOMBrowserLib.servers.web.http import WebSession
@@ -39,6 +40,7 @@ _PART_BYTES = 128
 _MOST_ANSWER_BYTES = 16 * 1024 * 1024
 _PROGRESS_S = 0.1
 _PREFIX_END = 132
+_UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE, "1.2.840.10008.1.2.2")
 
 _FAILED, _STORED = "00081198", "00081199"
 _INSTANCE, _FAILURE, _WARNING = "00081155", "00081197", "00081196"
@@ -46,7 +48,10 @@ _INSTANCE, _FAILURE, _WARNING = "00081155", "00081197", "00081196"
 
 @dataclass(frozen=True, slots=True)
 class _File:
-    """A local instance that is ready to go: what goes before the bytes of its file from `offset` on."""
+    """A local instance that is ready to go: what goes before the bytes of its file from `offset` on, or all of it.
+
+    `size` are the bytes up to the end of the file; they begin at `offset`.
+    """
 
     record: InstanceRecord
     head: bytes
@@ -79,6 +84,10 @@ class WebSender:
         self._bytes = 0
         self._told = 0.0
         self._most_bytes = int(config.stow_limit_mb * 1024 * 1024) or _BATCH_BYTES
+        self._most_instances = config.images_per_batch or _BATCH_INSTANCES
+        if not config.keep_compression:
+            # What was decompressed waits in memory.
+            self._most_bytes = min(self._most_bytes, _BATCH_BYTES)
 
     def send(self, instances: Sequence[InstanceRecord]) -> None:
         """Send all of them.
@@ -97,11 +106,11 @@ class WebSender:
         size = 0
         for record in instances:
             try:
-                file = _prepared(record)
+                file = _prepared(record, keep_compression=self._config.keep_compression)
             except CannotSend as reason:
                 self._tell(record.SOPInstanceUID, "failed", reason=f"It was not sent: {reason}.")
                 continue
-            if batch and (len(batch) >= _BATCH_INSTANCES or size + file.size + _PART_BYTES > self._most_bytes):
+            if batch and (len(batch) >= self._most_instances or size + file.size + _PART_BYTES > self._most_bytes):
                 yield batch
                 batch, size = [], 0
             batch.append(file)
@@ -241,6 +250,9 @@ class _Body:
         for file in batch:
             yield head + file.head
             left = file.size - file.offset
+            if not left:
+                yield b"\r\n"
+                continue
             with Path(file.record.path).open("rb", buffering=0) as stream:
                 stream.seek(file.offset)
                 while left:
@@ -255,15 +267,21 @@ class _Body:
         yield end
 
 
-def _prepared(record: InstanceRecord) -> _File:
+def _prepared(record: InstanceRecord, *, keep_compression: bool) -> _File:
     """What has to be known to send a local instance; a file without File Meta Information gets one.
+
+    Without `keep_compression`, a compressed one is decompressed at once, as explicit VR little endian.
 
     Raises
     ------
     CannotSend
-        The file is gone, or is no DICOM file any more.
+        The file is gone, is no DICOM file any more, or cannot be decompressed.
     """
     stored = read_stored_file(record)
+    if not keep_compression and stored.transfer_syntax not in _UNCOMPRESSED:
+        data = uncompressed_data_set(stored, EXPLICIT_LITTLE)
+        whole = file_meta(stored.sop_class, stored.sop_instance, EXPLICIT_LITTLE, "") + data
+        return _File(record, whole, len(whole), len(whole))
     try:
         with stored.path.open("rb", buffering=0) as stream:
             start = stream.read(_PREFIX_END)
@@ -308,7 +326,7 @@ def _fates(content: bytes) -> dict[str, SentInstance]:
 
 def _code(item: Mapping[str, Any], tag: str) -> int | None:
     text = text_of(item, tag)
-    return int(text) if text.isascii() and text.isdigit() and int(text) <= 0xFFFF else None
+    return int(text) if text.isascii() and text.isdigit() and len(text) < 6 and int(text) <= 0xFFFF else None
 
 
 def _from_xml(text: bytes) -> dict[str, Any]:
