@@ -53,6 +53,8 @@ def process(database: Path, *words: str, **streams: Any) -> subprocess.Popen[str
         env={**os.environ, "PYTHONPATH": str(REPOSITORY)},
         text=True,
         start_new_session=True,
+        # Ctrl+C works in a terminal even if the tests themselves run where it is ignored, as in a background job.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL) and None,
         **streams,
     )
 
