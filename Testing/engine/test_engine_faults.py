@@ -100,11 +100,16 @@ class TwiceSender:
 def test_an_image_sent_twice_does_not_stand_for_one_that_is_missing(tmp_path: Path) -> None:
     engine = Engine(tmp_path)
     try:
+        engine.handle(
+            "add_server",
+            {"name": "PACS", "protocol": "dimse", "host": "127.0.0.1", "port": 104, "called_ae_title": "PACS"},
+        )
         parts: Any = SimpleNamespace(
             store=engine.parts.store,
             database=engine.parts.database,
             changes=engine.parts.changes,
             settings=engine.parts.settings,
+            servers=engine.parts.servers,
             driver=lambda _: TwiceSender(),
         )
         job = JobRecord(job_id="retrieve-1", kind="retrieve", server="PACS", parameters={"StudyInstanceUID": "1.2"})
