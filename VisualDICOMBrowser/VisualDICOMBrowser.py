@@ -77,24 +77,30 @@ class VisualDICOMBrowser(ScriptedLoadableModule):
 
 
 class VisualDICOMBrowserWidget(ScriptedLoadableModuleWidget):
-    """The module panel: the browser panel on the database that Slicer has open."""
+    """The module panel: the browser on the database that Slicer has open."""
 
     def __init__(self, parent: Any = None) -> None:
         ScriptedLoadableModuleWidget.__init__(self, parent)
         self.logic: VisualDICOMBrowserLogic | None = None
-        self._panel: Any = None
+        self.browser: Any = None
+        self._host: Any = None
         self._message: Any = None
         self._followed: Any = None
+        self._places: Any = None
 
     def setup(self) -> None:
-        """Make the logic; the panel follows as soon as a database is open."""
+        """Make the logic; the browser follows as soon as a database is open."""
         import qt
+        from VisualDICOMBrowserLib.widgets.slicer_host import SlicerHost
+        from VisualDICOMBrowserLib.widgets.slicer_places import SlicerPlaces
 
         ScriptedLoadableModuleWidget.setup(self)
         self.logic = VisualDICOMBrowserLogic()
+        self._host = SlicerHost(self.logic.loadSeries, self._ensureNetwork)
         self._message = qt.QLabel()
         self._message.wordWrap = True
         self.layout.addWidget(self._message)
+        self._places = SlicerPlaces(self.layout)
         self._followed = getattr(slicer, "dicomDatabase", None)
         if self._followed is not None:
             self._followed.opened.connect(self._show)
@@ -108,46 +114,39 @@ class VisualDICOMBrowserWidget(ScriptedLoadableModuleWidget):
         """Jobs go on while another module is shown."""
 
     def cleanup(self) -> None:
-        """End the engine and the panel."""
+        """End the engine and the browser, and leave nothing behind in Slicer's window."""
         if self._followed is not None:
             self._followed.opened.disconnect(self._show)
-        self._removePanel()
+        self._removeBrowser()
+        if self._places is not None:
+            self._places.remove()
         if self.logic is not None:
             self.logic.close()
 
     def _show(self) -> None:
-        from VisualDICOMBrowserLib.widgets.browser_panel import BrowserPanel
+        from VisualDICOMBrowserLib.widgets.browser.browser import Browser
+        from VisualDICOMBrowserLib.widgets.view_settings import KeptViewSettings
 
         assert self.logic is not None
         try:
             before, client = self.logic.currentClient, self.logic.client()
         except VisualDICOMError as error:
-            self._removePanel()
+            self._removeBrowser()
             self._message.text = str(error)
             self._message.show()
             return
         self._message.hide()
-        if self._panel is None or client is not before:
-            self._removePanel()
-            self._panel = BrowserPanel(client, self._load, self._ensureNetwork)
-            self.layout.addWidget(self._panel, 1)
+        if self.browser is None or client is not before:
+            self._removeBrowser()
+            self.browser = Browser(client, self._host, KeptViewSettings())
+            self._places.put(self.browser)
 
-    def _removePanel(self) -> None:
-        if self._panel is not None:
-            self._panel.close_panel()
-            self._panel.setParent(None)
-            self._panel.deleteLater()
-            self._panel = None
-
-    def _load(self, seriesInstanceUIDs: list[str]) -> str:
-        from VisualDICOMBrowserLib.widgets.folder_loading import described_node
-
-        assert self.logic is not None
-        nodes = self.logic.loadSeries(seriesInstanceUIDs)
-        volumes = [node for node in nodes if node.IsA("vtkMRMLScalarVolumeNode")]
-        if volumes:
-            slicer.util.setSliceViewerLayers(background=volumes[0], fit=True)
-        return f"Loaded: {', '.join(described_node(node) for node in nodes)}."
+    def _removeBrowser(self) -> None:
+        if self.browser is not None:
+            self.browser.close_browser()
+            self.browser.setParent(None)
+            self.browser.deleteLater()
+            self.browser = None
 
     def _ensureNetwork(self) -> bool:
         """Offer to install pynetdicom; False if the user declined."""

@@ -37,14 +37,14 @@ def main(folder: Path, files: str) -> None:
 
     widget = VisualDICOMBrowserWidget()
     widget.setup()
-    assert widget._panel is None
+    assert widget.browser is None
     assert "No DICOM database is open." in widget._message.text
 
     slicer.dicomDatabase.openFolder(folder / "first")
-    first = widget._panel
+    first = widget.browser
     assert first is not None
     widget.enter()
-    assert widget._panel is first
+    assert widget.browser is first
 
     assert widget.logic.importFiles([files])["imported"] == 1
     assert widget.logic.patients()[0].PatientID == "1CT1"
@@ -52,7 +52,7 @@ def main(folder: Path, files: str) -> None:
     process = widget.logic.client().pid
 
     slicer.dicomDatabase.openFolder(folder / "second")
-    assert widget._panel is not first
+    assert widget.browser is not first
     assert widget.logic.patients() == []
     assert widget.logic.client().pid != process
     widget.exit()

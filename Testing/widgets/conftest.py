@@ -24,7 +24,33 @@ import qt  # noqa: E402 - there since `application` installed it
 from VisualDICOMBrowserLib.desktop.qt import attributes_for  # noqa: E402
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient  # noqa: E402
 
-for _name in ("test_desktop_qt", "test_qprocess_client", "test_browser_panel", "test_models"):
+for _name in (
+    "Testing.support.look_gallery",
+    "test_look_gallery",
+    "test_browser",
+    "test_look_paint",
+    "test_note_bar",
+    "test_desktop_qt",
+    "test_qprocess_client",
+    "Testing.support.widget_driving",
+    "test_servers_window",
+    "test_servers_listener",
+    "test_volume_window",
+    "test_metadata_window",
+    "test_preview_popup",
+    "Testing.support.viewing",
+    "test_settings_window",
+    "test_first_start",
+    "test_desktop_window",
+    "test_jobs_panel",
+    "test_search_bar",
+    "test_search_run",
+    "test_source_chips",
+    "test_page_pictures",
+    "test_page_view",
+    "test_catalogue_loading",
+    "test_patient_list",
+):
     attributes_for(_name)
 
 WAIT_S = 60.0

@@ -3,8 +3,9 @@
 An embedded PACS, which is our own node on a second database, is filled with pydicom's real files and a
 generated phantom (or with the folder given by ``--from``). Then a local database is imported, queried,
 filled from the PACS through the job queue, given thumbnails, and series are loaded as volumes. Without
-``--headless`` the window then shows the result. The demo's databases live in a temporary folder and are removed
-at the end; pictures stay in ``--output``.
+``--headless`` the window opens on the filled database, and the phantom is left on the PACS, to be searched, fetched
+and loaded there. The demo's databases live in a temporary folder and are removed at the end; pictures stay in
+``--output``.
 """
 
 from __future__ import annotations
@@ -29,6 +30,8 @@ __all__ = ["run_demo"]
 
 _PACS = "Demo PACS"
 _LOADED = 3
+# Of those that come with pydicom the one with the most series.
+_FIRST_PATIENT = "98890234"
 _DISPLAYS = ("DISPLAY", "WAYLAND_DISPLAY", "QT_QPA_PLATFORM")
 
 
@@ -57,27 +60,28 @@ _COLUMNS = {
 def run_demo(arguments: argparse.Namespace, output: Output) -> int:
     """Run the demo; exit code 0 if everything sought was found, fetched and loaded."""
     arguments.output.mkdir(parents=True, exist_ok=True)
+    headless = arguments.headless or arguments.json
+    if not headless and sys.platform.startswith("linux") and not any(os.environ.get(name) for name in _DISPLAYS):
+        output.message("There is no display for the window, so the demo goes on without it.")
+        headless = True
     with tempfile.TemporaryDirectory(prefix="visual-dicom-browser-", ignore_cleanup_errors=True) as name:
         folder = Path(name)
-        with (
-            Session(open_engine(folder / "pacs")) as pacs,
-            Session(open_engine(folder / "local")) as local,
-        ):
-            code = _Demo(pacs, local, arguments, output, folder).run()
-            if arguments.headless or arguments.json:
-                return code
-            return _show_window(folder / "local", output) or code
+        with Session(open_engine(folder / "pacs")) as pacs:
+            with Session(open_engine(folder / "local")) as local:
+                demo = _Demo(pacs, local, arguments, output, folder)
+                if headless:
+                    return demo.run()
+                demo.prepare()
+            return _show_window(folder / "local", output)
 
 
 def _show_window(folder: Path, output: Output) -> int:
     """The window on the demo's local database, with the PACS still running, until it is closed."""
-    if sys.platform.startswith("linux") and not any(os.environ.get(name) for name in _DISPLAYS):
-        output.message("There is no display for the window; the pictures are in the output folder.")
-        return EXIT_DONE
     from VisualDICOMBrowserLib.desktop.app import run
 
+    output.message('Type "phantom" into Patient name, press Enter to query the PACS, and double-click what it finds.')
     output.message("Close the window to end the demo; its databases are removed then.")
-    return run(folder)
+    return run(folder, patient_id=_FIRST_PATIENT, remember=False)
 
 
 class _Demo:
@@ -105,6 +109,14 @@ class _Demo:
         files = "\n".join(f"Written: {path}" for path in pictures + volumes)
         self.output.document(document, f"\n{text}\n\n{files}")
         return EXIT_DONE if self.complete else EXIT_PARTLY
+
+    def prepare(self) -> None:
+        """Fill the local database for the window; the phantom stays on the PACS."""
+        self.fill_pacs()
+        self.import_local()
+        for label, studies in self.search()[1:]:
+            self.fetch(label, studies)
+        self.local.make_thumbnails([record.SeriesInstanceUID for record in self.local.records(Level.SERIES)])
 
     def fill_pacs(self) -> None:
         """Import the PACS's data and start it."""

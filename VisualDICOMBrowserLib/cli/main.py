@@ -9,7 +9,7 @@ import sys
 from collections.abc import Sequence
 
 from VisualDICOMBrowserLib.cli.output import EXIT_FAILED, EXIT_USAGE, Output
-from VisualDICOMBrowserLib.cli.parser import build_parser
+from VisualDICOMBrowserLib.cli.parser import DEFAULT_DATABASE, build_parser
 from VisualDICOMBrowserLib.engine.logs import configure_logging
 from VisualDICOMBrowserLib.errors import JobCancelled, StorageFault, UsageError, VisualDICOMError
 
@@ -57,6 +57,10 @@ def _run(arguments: argparse.Namespace, output: Output) -> int:
         from VisualDICOMBrowserLib.cli.demo import run_demo
 
         return run_demo(arguments, output)
+    if arguments.command == "browse":
+        from VisualDICOMBrowserLib.cli.browse import run_browse
+
+        return run_browse(arguments, output, DEFAULT_DATABASE)
     from VisualDICOMBrowserLib.cli import jobs, local, network, servers, transfers
     from VisualDICOMBrowserLib.engine.open_engine import open_engine
     from VisualDICOMBrowserLib.engine.session import Session

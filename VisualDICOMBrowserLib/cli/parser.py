@@ -1,4 +1,5 @@
-"""The commands and options of ``visual-dicom-browser``; what they do stands in ``local``, ``network``, ``demo``.
+"""The commands and options of ``visual-dicom-browser``; what they do stands in ``local``, ``network``, ``demo``
+and ``browse``.
 
 Those that concern servers and jobs are in ``parser_network``.
 """
@@ -9,10 +10,11 @@ import argparse
 from pathlib import Path
 
 from VisualDICOMBrowserLib import __version__
+from VisualDICOMBrowserLib.cli.browse import add_browse
 from VisualDICOMBrowserLib.cli.options import Commands, add_filters
 from VisualDICOMBrowserLib.cli.parser_network import add_jobs, add_network, add_servers
 
-__all__ = ["build_parser"]
+__all__ = ["DEFAULT_DATABASE", "build_parser"]
 
 DEFAULT_DATABASE = Path.home() / "VisualDICOMBrowser"
 
@@ -40,6 +42,7 @@ def build_parser() -> argparse.ArgumentParser:
     add_servers(commands, common)
     add_network(commands, common)
     add_jobs(commands, common)
+    add_browse(commands, common)
     demo = commands.add_parser("demo", parents=[common], help="show the whole way on real and generated data")
     demo.add_argument("--headless", action="store_true", help="no window: a table and pictures in a folder")
     demo.add_argument("--output", type=Path, default=Path("out"), metavar="DIR", help="where pictures go")

@@ -6,7 +6,7 @@ file. Any thread; nothing is written.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
 from VisualDICOMBrowserLib.database.tag_cache import EMPTY_STRING, NOT_IN_INSTANCE, NOT_STORED, TagCache
@@ -17,6 +17,7 @@ __all__ = ["InstanceValues"]
 
 _CLASS, _NUMBER, _FRAMES, _ROWS, _COLUMNS = "0008,0016", "0020,0013", "0028,0008", "0028,0010", "0028,0011"
 _TAGS = (_CLASS, _NUMBER, _FRAMES, _ROWS, _COLUMNS)
+_MOST_READ = 200
 _MARKERS = frozenset((NOT_IN_INSTANCE, NOT_STORED, EMPTY_STRING))
 
 
@@ -26,14 +27,16 @@ class InstanceValues:
     def __init__(self, tag_cache: TagCache) -> None:
         self._tag_cache = tag_cache
 
-    def cached(self, sop_uids: Sequence[str], tags: Sequence[str]) -> dict[str, dict[str, str]]:
-        """Cached values by SOP Instance UID and tag, without markers; instances that lack one are left out."""
-        found = self._tag_cache.values(sop_uids, tags)
-        return {
-            sop: values
-            for sop, values in found.items()
-            if len(values) == len(tags) and not _MARKERS.intersection(values.values())
-        }
+    def texts(self, paths: Mapping[str, str], tag: str) -> dict[str, str]:
+        """Value of `tag` of instances, whose absolute paths are given by SOP Instance UID; empty where there is none.
+
+        Right after an import the cache is not yet written; values that it lacks are read from some 200 files at most.
+        """
+        cached = self._tag_cache.values(list(paths), [tag])
+        found = {sop: _value(values, tag) for sop, values in cached.items()}
+        for sop in [sop for sop in paths if sop not in found][:_MOST_READ]:
+            found[sop] = _value(_read(paths[sop], (tag,)), tag)
+        return found
 
     def records(self, rows: Iterable[tuple[str, str, str, str]]) -> list[InstanceRecord]:
         """Records for rows ``(SOPInstanceUID, absolute path, SeriesInstanceUID, StudyInstanceUID)``."""
@@ -58,11 +61,11 @@ def _record(row: tuple[str, str, str, str], cached: dict[str, str] | None) -> In
     )
 
 
-def _read(path: str) -> dict[str, str]:
+def _read(path: str, tags: Sequence[str] = _TAGS) -> dict[str, str]:
     from VisualDICOMBrowserLib.database.header_scan import scan_file
 
     try:
-        return dict(scan_file(Path(path), _TAGS).values)
+        return dict(scan_file(Path(path), tags).values)
     except VisualDICOMError:
         return {}
 

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from VisualDICOMBrowserLib.database.connection import ReadConnections, WriteConn
 
 __all__ = ["Conflict", "OwnStore", "PendingRemoval"]
 
+_KEYS_AT_ONCE = 400
 _SCHEMA = (
     "CREATE TABLE IF NOT EXISTS Entries (section TEXT NOT NULL, key TEXT NOT NULL, value TEXT NOT NULL,"
     " PRIMARY KEY (section, key)) WITHOUT ROWID",
@@ -98,6 +99,17 @@ class OwnStore:
         """Value under that key, None if there is none."""
         rows = self._rows("SELECT value FROM Entries WHERE section = ? AND key = ?", (section, key))
         return json.loads(rows[0][0]) if rows else None
+
+    def get_many(self, section: str, keys: Sequence[str]) -> dict[str, Any]:
+        """Values of those of `keys` that the section has."""
+        found: dict[str, Any] = {}
+        for start in range(0, len(keys), _KEYS_AT_ONCE):
+            chunk = tuple(keys[start : start + _KEYS_AT_ONCE])
+            marks = ", ".join("?" * len(chunk))
+            sql = f"SELECT key, value FROM Entries WHERE section = ? AND key IN ({marks})"
+            rows = self._rows(sql, (section, *chunk))
+            found.update((key, json.loads(value)) for key, value in rows)
+        return found
 
     def put(self, section: str, key: str, value: Any) -> None:
         """Keep a JSON value under that key, in place of an earlier one."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 
-__all__ = ["PatientConnections", "allow_server", "connections_of"]
+__all__ = ["PatientConnections", "allow_server", "connections_of", "set_server"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +34,14 @@ def allow_server(database: LocalDatabase, patient_id: str, server: str) -> None:
     for known in connections_of(database, patient_id):
         if server not in known.allow and server not in known.deny:
             database.writer.set_connections(known.key, (*known.allow, server), known.deny)
+
+
+def set_server(database: LocalDatabase, patient_id: str, server: str, state: str) -> None:
+    """Note for the local patients of that PatientID that `server` may (``allow``) or may not (``deny``) be asked."""
+    for known in connections_of(database, patient_id):
+        allow = [name for name in known.allow if name != server] + ([server] if state == "allow" else [])
+        deny = [name for name in known.deny if name != server] + ([server] if state == "deny" else [])
+        database.writer.set_connections(known.key, allow, deny)
 
 
 def _read(text: object) -> tuple[tuple[str, ...], tuple[str, ...]]:

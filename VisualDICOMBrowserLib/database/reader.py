@@ -112,7 +112,7 @@ class DatabaseReader:
         found = self._conditions(query)
         sql = f"{_SERIES}{_and([*found.study, *found.below_series()])}"
         rows = self._rows(sql, found)
-        zeros = self._real_zeros([row[0] for row in rows if not row[3]])
+        zeros = self.real_zeros([row[0] for row in rows if not row[3]])
         records = [_series(row, zeros) for row in rows]
         records.sort(key=_series_order)
         return _limited(records, query)
@@ -152,6 +152,17 @@ class DatabaseReader:
         )[0][0]
         return Counts(len(self._index.patients()), series[0], series[1], instances)
 
+    def real_zeros(self, series_uids: Sequence[str]) -> frozenset[str]:
+        """Series whose file really says number 0; the column has 0 also where there is no number."""
+        first: dict[str, str] = {}
+        paths: dict[str, str] = {}
+        sql = "SELECT SOPInstanceUID, Filename FROM Images WHERE SeriesInstanceUID = ? AND Filename <> '' LIMIT 1"
+        for uid in series_uids:
+            for sop, stored in self._connections.rows(sql, (uid,)):
+                first[sop], paths[sop] = uid, self._paths.absolute(stored)
+        numbers = self._values.texts(paths, "0020,0011")
+        return frozenset(first[sop] for sop, number in numbers.items() if number and not number.strip("+-0 "))
+
     def thumbnail_path(self, study: str, series: str, sop: str) -> Path:
         """Where CTK looks for the thumbnail of an instance; the file need not exist."""
         return self._paths.thumbnail(study, series, sop)
@@ -172,17 +183,6 @@ class DatabaseReader:
 
     def _no_remote(self) -> int:
         return int(self._connections.rows(NO_REMOTE)[0][0])
-
-    def _real_zeros(self, series_uids: Sequence[str]) -> frozenset[str]:
-        """Series whose file really says number 0; the column has 0 also where there is no number."""
-        first: dict[str, str] = {}
-        for uid in series_uids:
-            rows = self._connections.rows(
-                "SELECT SOPInstanceUID FROM Images WHERE SeriesInstanceUID = ? LIMIT 1", (uid,)
-            )
-            first.update((row[0], uid) for row in rows)
-        numbers = self._values.cached(list(first), ["0020,0011"])
-        return frozenset(first[sop] for sop, values in numbers.items() if values["0020,0011"].strip("+-0 ") == "")
 
 
 def _and(conditions: Iterable[str]) -> str:

@@ -22,7 +22,8 @@ __all__ = ["attributes_for", "install"]
 _QT_MODULES = ("QtCore", "QtGui", "QtWidgets", "QtNetwork")
 _PROPERTIES_AS_ATTRIBUTES = 0x02
 _LAYOUTS = ("QBoxLayout", "QHBoxLayout", "QVBoxLayout", "QGridLayout", "QFormLayout", "QStackedLayout")
-_OTHER_MODULES = ("VisualDICOMBrowser", "VisualDICOMBrowserLib.desktop.window")
+_WINDOW_MODULES = ("host", "screenshot", "slice_view", "volume_window", "window")
+_OTHER_MODULES = ("VisualDICOMBrowser", *(f"VisualDICOMBrowserLib.desktop.{name}" for name in _WINDOW_MODULES))
 
 
 def install() -> ModuleType:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from VisualDICOMBrowserLib.database.indexer import ImportReport, Indexer
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
+from VisualDICOMBrowserLib.database.slice_order import ORDER_TAGS
 from VisualDICOMBrowserLib.database.storing import InstanceStore
 from VisualDICOMBrowserLib.engine.events import ContentChanges, EventHub
 from VisualDICOMBrowserLib.engine.gates import ServerGates
@@ -39,7 +40,7 @@ def opened_parts(folder: Path, opened: ExitStack, *, long_lived: bool) -> tuple[
     hub = EventHub()
     database = LocalDatabase.open(folder)
     opened.callback(database.close)
-    database.add_tags(database.own.get("engine", "precached_tags") or ())
+    database.add_tags([*ORDER_TAGS, *(database.own.get("engine", "precached_tags") or ())])
     settings = Settings(database.own.items("settings"))
     store = InstanceStore(database)
     opened.callback(store.close)

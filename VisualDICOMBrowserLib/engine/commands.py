@@ -10,10 +10,12 @@ import inspect
 from collections.abc import Callable, Mapping
 from typing import Any
 
+from VisualDICOMBrowserLib.engine.commands_care import CareCommands
 from VisualDICOMBrowserLib.engine.commands_jobs import JobCommands
 from VisualDICOMBrowserLib.engine.commands_local import LocalCommands
 from VisualDICOMBrowserLib.engine.commands_network import NetworkCommands
 from VisualDICOMBrowserLib.engine.commands_servers import ServerCommands
+from VisualDICOMBrowserLib.engine.commands_view import ViewCommands
 from VisualDICOMBrowserLib.engine.desk import EngineDesk
 from VisualDICOMBrowserLib.errors import UsageError
 
@@ -24,7 +26,14 @@ class Commands:
     """The command table of one engine."""
 
     def __init__(self, desk: EngineDesk) -> None:
-        groups = (LocalCommands(desk), ServerCommands(desk), NetworkCommands(desk), JobCommands(desk))
+        groups = (
+            LocalCommands(desk),
+            ViewCommands(desk),
+            CareCommands(desk),
+            ServerCommands(desk),
+            NetworkCommands(desk),
+            JobCommands(desk),
+        )
         self._methods: dict[str, Callable[..., Any]] = {
             name: getattr(group, name) for group in groups for name in vars(type(group)) if not name.startswith("_")
         }

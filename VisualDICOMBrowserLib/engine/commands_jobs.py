@@ -59,6 +59,6 @@ class JobCommands:
         """Change which jobs this one goes before, also while it runs; False if it had ended already."""
         return self._queue.set_priority(job_id, priority)
 
-    def clear_jobs(self) -> int:
-        """Forget finished jobs; returns how many."""
-        return self._queue.clear_finished()
+    def clear_jobs(self, job_ids: list[str] | None = None) -> int:
+        """Forget finished jobs, all or those of these that have ended; returns how many."""
+        return self._queue.clear_finished() if job_ids is None else self._queue.forget_finished(job_ids)

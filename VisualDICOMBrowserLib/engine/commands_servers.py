@@ -68,11 +68,13 @@ class ServerCommands:
     def move_server(self, name: str, position: int) -> list[str]:
         """Put a server at that place of the list, 0 for the first; returns the names in their order."""
         self._parts.servers.move(name, position)
+        self._desk.servers_changed()
         return [config.name for config in self._parts.servers.list()]
 
     def set_default_server(self, name: str) -> None:
         """Make a server the one that is selected first."""
         self._parts.servers.set_default(name)
+        self._desk.servers_changed()
 
     def set_secret(self, server: str, field: str, value: str) -> str:
         """Keep a password or token of a server, or forget it if empty; returns where secrets are kept."""

@@ -13,6 +13,7 @@ from VisualDICOMBrowserLib.engine.notifications import Notifications
 from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.engine.planning import ServerPlans
 from VisualDICOMBrowserLib.engine.search import Searches
+from VisualDICOMBrowserLib.engine.view_pictures import ViewPictures
 from VisualDICOMBrowserLib.engine.watching import Watches
 from VisualDICOMBrowserLib.jobs.queue import JobQueue
 
@@ -21,8 +22,8 @@ __all__ = ["EngineDesk"]
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineDesk:
-    """The queue over the parts, searches over many servers, watched studies, our listener, notifications, and what is
-    known of servers.
+    """The queue over the parts, searches over many servers, watched studies, our listener, notifications, what is
+    known of servers, and pictures for views.
     """
 
     parts: EngineParts
@@ -33,6 +34,7 @@ class EngineDesk:
     listening: Listening
     notifications: Notifications
     remote: RemoteRecords
+    pictures: ViewPictures
 
     def servers_changed(self) -> None:
         """Bring in line what depends on the list of servers, and tell everybody."""

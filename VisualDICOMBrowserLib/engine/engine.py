@@ -18,6 +18,7 @@ from VisualDICOMBrowserLib.engine.assembly import opened_parts
 from VisualDICOMBrowserLib.engine.commands import Commands
 from VisualDICOMBrowserLib.engine.desk import EngineDesk
 from VisualDICOMBrowserLib.engine.kind_ask import DiagnosisKind, WorklistKind
+from VisualDICOMBrowserLib.engine.kind_check import CheckKind
 from VisualDICOMBrowserLib.engine.kind_find import EchoKind, FindKind
 from VisualDICOMBrowserLib.engine.kind_import import ImportKind
 from VisualDICOMBrowserLib.engine.kind_local import RemoveKind, ThumbnailKind
@@ -29,6 +30,7 @@ from VisualDICOMBrowserLib.engine.prefetch import PrefetchKind
 from VisualDICOMBrowserLib.engine.schedule import Schedule
 from VisualDICOMBrowserLib.engine.search import Searches
 from VisualDICOMBrowserLib.engine.upkeep import Upkeep
+from VisualDICOMBrowserLib.engine.view_pictures import ViewPictures
 from VisualDICOMBrowserLib.engine.watching import Watches
 from VisualDICOMBrowserLib.errors import UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.jobs.job import JobEvent, JobKind, JobRecord, Priority
@@ -74,6 +76,8 @@ class Engine:
                 self.parts.servers.list, self.parts.settings, own, self.parts.hub.publish, self.parts.secrets
             )
             opened.callback(notifications.close)
+            pictures = ViewPictures(self.parts)
+            opened.callback(pictures.close)
             schedule = Schedule()
             opened.callback(schedule.close)
             self._watches = Watches(own, schedule, self._fetch_watched, self.parts.hub.publish)
@@ -89,6 +93,7 @@ class Engine:
                 listening=self._listening,
                 notifications=notifications,
                 remote=self._remote,
+                pictures=pictures,
             )
             self._commands = Commands(self._desk)
             if not self.parts.database.read_only:
@@ -155,6 +160,7 @@ class Engine:
             PrefetchKind(parts, self._fetch_ahead),
             ThumbnailKind(parts),
             RemoveKind(parts),
+            CheckKind(parts),
         ]
 
     def _take_up(self) -> None:

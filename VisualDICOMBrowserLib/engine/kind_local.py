@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
+from VisualDICOMBrowserLib.database.removal import RemovalReport
 from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.jobs.job import JobRecord
@@ -67,9 +68,10 @@ def thumbnail_fields(thumbnail: Thumbnail) -> dict[str, Any]:
 
 
 class RemoveKind:
-    """Removes a patient, study or series from the local database: ``level`` and ``uid`` (or patient key).
+    """Removes patients, studies and series from the local database.
 
-    Files that the database owns are deleted, linked files stay. Nothing is removed from any server.
+    Parameters: ``level`` and ``uid`` (of a patient its key), or ``items``, a list of such pairs. Files that the
+    database owns are deleted, linked files stay. Nothing is removed from any server.
     """
 
     name = "remove"
@@ -80,21 +82,39 @@ class RemoveKind:
         self._parts = parts
 
     def identity(self, parameters: dict[str, Any]) -> str:
-        """The same object is the same removal."""
-        return f"{parameters['level']}|{parameters['uid']}"
+        """The same objects are the same removal."""
+        return "|".join(f"{level}|{uid}" for level, uid in _items(parameters))
 
     def run(self, job: JobRecord, control: JobControl) -> dict[str, Any]:
         """Remove, and tell which series are gone."""
-        level, uid = Level(job.parameters["level"]), str(job.parameters["uid"])
+        items = _items(job.parameters)
+        report = RemovalReport()
+        for done, (level, uid) in enumerate(items, start=1):
+            control.raise_if_cancelled()
+            try:
+                removed = self._remove(Level(level), uid)
+            except UsageError:
+                # Of several, one may be gone with another, or since an earlier engine began this job.
+                if len(items) == 1:
+                    raise
+                continue
+            report += removed
+            self._parts.changes.add(removed=removed.series_uids)
+            control.progress(done, len(items))
+        return report.as_dict()
+
+    def _remove(self, level: Level, uid: str) -> RemovalReport:
         writer = self._parts.database.writer
         if level is Level.PATIENT:
-            report = writer.remove_patient(int(uid))
-        elif level is Level.STUDY:
-            report = writer.remove_study(uid)
-        elif level is Level.SERIES:
-            report = writer.remove_series(uid)
-        else:
-            message = "Single images cannot be removed."
-            raise UsageError(message, next_step="Remove their series.")
-        self._parts.changes.add(removed=report.series_uids)
-        return report.as_dict()
+            return writer.remove_patient(int(uid))
+        if level is Level.STUDY:
+            return writer.remove_study(uid)
+        if level is Level.SERIES:
+            return writer.remove_series(uid)
+        message = "Single images cannot be removed."
+        raise UsageError(message, next_step="Remove their series.")
+
+
+def _items(parameters: dict[str, Any]) -> list[tuple[str, str]]:
+    given = parameters.get("items") or [(parameters["level"], parameters["uid"])]
+    return [(str(level), str(uid)) for level, uid in given]

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from VisualDICOMBrowserLib.errors import VisualDICOMError
+from VisualDICOMBrowserLib.jobs.concerns import concerns_of
 from VisualDICOMBrowserLib.jobs.states import JobState
 from VisualDICOMBrowserLib.model import JobControl
 
@@ -106,13 +107,20 @@ class JobRecord:
 
         `brief` leaves out parameters, log, and the result of a job that goes on. Events are to be brief: an import
         of many files has a long list of them among its parameters, a retrieve that waits one of what is missing.
+        In both forms ``concerns`` names the study and the series it is about (`concerns_of`).
         """
         left_out = ("parameters", "log") if brief else ()
         values = {field.name: getattr(self, field.name) for field in fields(self) if field.name not in left_out}
         if brief and not self.state.finished:
             values["result"] = None
         failing = None if self.failing is None else asdict(self.failing)
-        return {**values, "priority": int(self.priority), "state": self.state.value, "failing": failing}
+        return {
+            **values,
+            "priority": int(self.priority),
+            "state": self.state.value,
+            "failing": failing,
+            "concerns": concerns_of(self.parameters),
+        }
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

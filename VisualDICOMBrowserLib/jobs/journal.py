@@ -220,6 +220,12 @@ class Journal:
             latest = float("inf") if before is None else before
             return _forget(connection, "finished < ?", latest)
 
+    def forget_finished(self, job_ids: Iterable[str]) -> int:
+        """Forget those of these jobs that have ended; returns how many."""
+        with self._writing() as connection:
+            named = "finished IS NOT NULL AND job_id IN (SELECT value FROM json_each(?))"
+            return _forget(connection, named, json.dumps(list(job_ids)))
+
     def trim_history(self, before: float | None, most: int | None) -> int:
         """Forget jobs that ended before Unix time `before`, and all but the `most` that ended last; how many."""
         with self._writing() as connection:
@@ -306,7 +312,7 @@ def _add_log(connection: sqlite3.Connection, job_id: str, at: float, message: st
     connection.execute(_SHORTEN_LOG, {"job_id": job_id})
 
 
-def _forget(connection: sqlite3.Connection, condition: str, value: float) -> int:
+def _forget(connection: sqlite3.Connection, condition: str, value: float | str) -> int:
     count = connection.execute(f"DELETE FROM Jobs WHERE {condition}", (value,)).rowcount
     for table in ("JobAttempts", "JobLog") if count else ():
         connection.execute(f"DELETE FROM {table} WHERE job_id NOT IN (SELECT job_id FROM Jobs)")

@@ -247,6 +247,12 @@ class JobQueue(JobActions):
             before = self._clock() - older_than_s if older_than_s > 0 else None
             return self._journal.clear_finished(before)
 
+    def forget_finished(self, job_ids: Iterable[str]) -> int:
+        """Forget those of these jobs that ended, and leave the others; returns how many."""
+        with self._changed:
+            self._ledger.store_late()
+            return self._journal.forget_finished(job_ids)
+
     def trim_history(self, max_age_s: float | None, max_count: int | None) -> int:
         """Forget jobs that ended longer ago than `max_age_s` seconds, and all but the last `max_count`; how many.
 

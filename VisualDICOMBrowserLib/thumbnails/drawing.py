@@ -18,7 +18,7 @@ from VisualDICOMBrowserLib.thumbnails.values import PARSER_FAULTS, text
 __all__ = ["draw"]
 
 
-def draw(path: Path, source: ImageSource, box: int) -> Drawing:
+def draw(path: Path, source: ImageSource, box: int, frame: int | None = None) -> Drawing:
     """Picture of the object in `path`: its middle frame, or an overlay over the image it refers to.
 
     Parameters
@@ -29,6 +29,8 @@ def draw(path: Path, source: ImageSource, box: int) -> Drawing:
         Where images that it refers to are looked for.
     box : int
         Longest side of the picture in pixels.
+    frame : int, optional
+        Frame to show in place of the middle one; for objects that are no overlay.
 
     Returns
     -------
@@ -41,13 +43,13 @@ def draw(path: Path, source: ImageSource, box: int) -> Drawing:
         The pixels are damaged, or (`MissingDecoderError`) need a package that is not installed.
     """
     try:
-        return _draw(path, source, box)
+        return _draw(path, source, box, frame)
     except PARSER_FAULTS as fault:
         message = f"The image is damaged ({fault})."
         raise ImageFault(message, subject=str(path)) from fault
 
 
-def _draw(path: Path, source: ImageSource, box: int) -> Drawing:
+def _draw(path: Path, source: ImageSource, box: int, frame: int | None) -> Drawing:
     with ImageFile(path) as image:
         kind = text(image.header, "SOPClassUID")
         if kind == STRUCTURE_SET_CLASS:
@@ -58,4 +60,4 @@ def _draw(path: Path, source: ImageSource, box: int) -> Drawing:
             return segmentation_drawing(image, source, box)
         if kind == DOSE_CLASS:
             return dose_drawing(image, source, box)
-        return Drawing(frame_picture(image, box))
+        return Drawing(frame_picture(image, box, frame))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -11,11 +12,12 @@ from VisualDICOMBrowserLib.thumbnails.colour import palette_picture, rgb_picture
 from VisualDICOMBrowserLib.thumbnails.frames import FrameReader
 from VisualDICOMBrowserLib.thumbnails.geometry import Canvas, frame_plane
 from VisualDICOMBrowserLib.thumbnails.image_file import ImageFile
+from VisualDICOMBrowserLib.thumbnails.pixel_format import PixelFormat
 from VisualDICOMBrowserLib.thumbnails.scaling import fitted_size, pixel_aspect, scaled, thinned
 from VisualDICOMBrowserLib.thumbnails.values import FrameHeader
-from VisualDICOMBrowserLib.thumbnails.windowing import grey_picture
+from VisualDICOMBrowserLib.thumbnails.windowing import Window, grey_picture
 
-__all__ = ["frame_canvas", "frame_picture", "middle_out"]
+__all__ = ["frame_canvas", "frame_picture", "middle_out", "shown_picture"]
 
 
 def middle_out(count: int) -> Iterator[int]:
@@ -50,14 +52,19 @@ def frame_picture(image: ImageFile, box: int, index: int | None = None) -> npt.N
     frame = reader.read(index)
     header = FrameHeader(image.header, index)
     layout = image.format
-    values = thinned(frame.values, box)
-    if values.ndim == 3:
-        picture = rgb_picture(values, layout)
-    elif frame.photometric == "PALETTE COLOR":
-        picture = palette_picture(values, image.header)
-    else:
-        picture = grey_picture(values, layout, header, frame.photometric)
+    picture = shown_picture(thinned(frame.values, box), frame.photometric, layout, header)
     return scaled(picture, fitted_size(layout.rows, layout.columns, pixel_aspect(header), box))
+
+
+def shown_picture(
+    values: npt.NDArray[Any], photometric: str, layout: PixelFormat, header: FrameHeader, window: Window | None = None
+) -> npt.NDArray[np.uint8]:
+    """Stored values of a frame as grey or RGB of 8 bits; `window` is for grey values alone."""
+    if values.ndim == 3:
+        return rgb_picture(values, layout)
+    if photometric == "PALETTE COLOR":
+        return palette_picture(values, header.header)
+    return grey_picture(values, layout, header, photometric, window)
 
 
 def frame_canvas(image: ImageFile, box: int, index: int | None = None) -> Canvas:

@@ -28,7 +28,7 @@ from VisualDICOMBrowserLib.thumbnails.decoders import installed_decoders
 from VisualDICOMBrowserLib.thumbnails.drawing import draw
 from VisualDICOMBrowserLib.thumbnails.image_picture import middle_out
 from VisualDICOMBrowserLib.thumbnails.overlays import Drawing
-from VisualDICOMBrowserLib.thumbnails.png import png_bytes
+from VisualDICOMBrowserLib.thumbnails.png import png_bytes, write_whole
 from VisualDICOMBrowserLib.thumbnails.references import DatabaseImages
 
 if TYPE_CHECKING:
@@ -37,6 +37,7 @@ if TYPE_CHECKING:
 __all__ = ["Thumbnail", "ThumbnailMaker"]
 
 SECTION = "thumbnails"
+_CHOICES = "picture-choices"
 # Raised when pictures come out otherwise than before, so that those of older versions are made again.
 _DRAWN_BY = 1
 # Where the middle image has no picture, its neighbours are tried, this many in all.
@@ -139,6 +140,28 @@ class ThumbnailMaker:
         state = self._database.own.get(SECTION, series_uid)
         return self._stored(series_uid, state) if state else None
 
+    def choose(self, series_uid: str, sop_uid: str, frame: int = 0) -> None:
+        """Show this image of the series from the next picture on; an empty UID goes back to the middle one.
+
+        Raises
+        ------
+        UsageError
+            The series has no such local image.
+        """
+        if not sop_uid:
+            self._database.own.delete(_CHOICES, series_uid)
+            return
+        known = self._database.reader.instances_of_series(series_uid)
+        if not any(record.path and record.SOPInstanceUID == sop_uid for record in known):
+            message = "This image is not in the local database."
+            raise UsageError(message, subject=sop_uid)
+        self._database.own.put(_CHOICES, series_uid, {"sop": sop_uid, "frame": max(0, int(frame))})
+
+    def picture_of(self, series_uid: str, state: State) -> tuple[str, str]:
+        """Path (empty if there is no picture) and words for a state as stored, without a look at the file."""
+        path = str(self._picture_path(series_uid, state)) if state["kind"] == "picture" else ""
+        return path, str(state["label"] or ("" if path else state["reason"]))
+
     def _make(self, series_uid: str, force: bool) -> Thumbnail:
         known = self._database.reader.instances_of_series(series_uid)
         if not known:
@@ -149,7 +172,8 @@ class ThumbnailMaker:
             reason = "No image of this series is in the local database."
             return Thumbnail(series_uid, None, "none", "Not fetched", reason, made=False)
         before: State = self._database.own.get(SECTION, series_uid) or {}
-        source = self._source_of(local)
+        local, frame = self._with_choice(series_uid, local)
+        source = self._source_of(local, frame)
         if not force and self._is_current(before, source):
             found = self._stored(series_uid, before)
             if found is not None:
@@ -157,16 +181,27 @@ class ThumbnailMaker:
         if self._database.read_only:
             message = "The database may only be read, so no picture can be stored in it."
             raise DatabaseReadOnlyError(message, subject=series_uid)
-        state = {**self._drawn(series_uid, local), "source": source}
+        state = {**self._drawn(series_uid, local, frame), "source": source}
         self._remove_old_picture(series_uid, before, state)
         self._database.own.put(SECTION, series_uid, state)
         return replace(self._described(series_uid, state), made=True)
 
-    def _source_of(self, local: Sequence[InstanceRecord]) -> list[Any]:
+    def _with_choice(self, series_uid: str, local: list[InstanceRecord]) -> tuple[list[InstanceRecord], int | None]:
+        """The images with the one that a person chose in the middle, and the frame of it; as they are without."""
+        choice = self._database.own.get(_CHOICES, series_uid) or {}
+        chosen = [record for record in local if record.SOPInstanceUID == choice.get("sop")]
+        if not chosen:
+            return local, None
+        others = [record for record in local if record is not chosen[0]]
+        middle = len(local) // 2
+        return [*others[:middle], chosen[0], *others[middle:]], int(choice["frame"])
+
+    def _source_of(self, local: Sequence[InstanceRecord], frame: int | None) -> list[Any]:
         """What the picture depends on, apart from the image below an overlay."""
         middle = local[len(local) // 2]
         box = self._settings.integer("thumbnails/size")
-        return [_DRAWN_BY, box, len(local), middle.SOPInstanceUID, *_file_stamp(middle.path)]
+        source = [_DRAWN_BY, box, len(local), middle.SOPInstanceUID, *_file_stamp(middle.path)]
+        return source if frame is None else [*source, frame]
 
     def _is_current(self, state: State, source: list[Any]) -> bool:
         if state.get("source") != source:
@@ -178,10 +213,10 @@ class ThumbnailMaker:
             return bool(_file_stamp(base[0]) == base)
         return "study_size" not in state or state["study_size"] == self._study_size(state["study"])
 
-    def _drawn(self, series_uid: str, local: Sequence[InstanceRecord]) -> State:
+    def _drawn(self, series_uid: str, local: Sequence[InstanceRecord], frame: int | None) -> State:
         """Draw and store the picture; what is to be remembered of it."""
         try:
-            record, drawing, reason = self._draw_middle(local)
+            record, drawing, reason = self._draw_middle(local, frame)
         except ImageFault as fault:
             return {
                 "kind": "failed",
@@ -202,10 +237,10 @@ class ThumbnailMaker:
             state["study_size"] = self._study_size(record.StudyInstanceUID)
         if drawing.picture is not None:
             state["kind"], state["sop"] = "picture", record.SOPInstanceUID
-            _write(self._picture_path(series_uid, state), png_bytes(drawing.picture))
+            write_whole(self._picture_path(series_uid, state), png_bytes(drawing.picture))
         return state
 
-    def _draw_middle(self, local: Sequence[InstanceRecord]) -> tuple[InstanceRecord, Drawing, str]:
+    def _draw_middle(self, local: Sequence[InstanceRecord], frame: int | None) -> tuple[InstanceRecord, Drawing, str]:
         """First image with a picture from the middle outwards, and why it is not the middle one.
 
         Raises
@@ -217,8 +252,9 @@ class ThumbnailMaker:
         without: tuple[InstanceRecord, Drawing] | None = None
         for position in islice(middle_out(len(local)), _MAX_CANDIDATES):
             record = local[position]
+            chosen = frame if position == len(local) // 2 else None
             try:
-                drawing = draw(Path(record.path), self._images, self._settings.integer("thumbnails/size"))
+                drawing = draw(Path(record.path), self._images, self._settings.integer("thumbnails/size"), chosen)
             except MissingDecoderError:
                 raise
             except ImageFault as problem:
@@ -265,16 +301,3 @@ def _file_stamp(path: str) -> list[Any]:
     except OSError:
         return [path, 0, 0]
     return [path, status.st_mtime_ns, status.st_size]
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Whole file or none: written beside and renamed. Not flushed, a lost thumbnail is made again."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        part.write_bytes(content)
-        part.replace(path)
-    except OSError as fault:
-        part.unlink(missing_ok=True)
-        message = f"The picture cannot be written to {path.parent}: {fault.strerror or fault}."
-        raise StorageFault(message, subject=str(path)) from fault

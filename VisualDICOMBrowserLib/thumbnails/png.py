@@ -9,12 +9,15 @@ from __future__ import annotations
 
 import struct
 import zlib
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["png_bytes"]
+from VisualDICOMBrowserLib.errors import StorageFault
+
+__all__ = ["png_bytes", "write_whole"]
 
 _SIGNATURE = b"\x89PNG\r\n\x1a\n"
 _GREY, _RGB = 0, 2
@@ -34,6 +37,25 @@ def png_bytes(picture: npt.NDArray[np.uint8]) -> bytes:
     header = struct.pack(">IIBBBBB", columns, rows, 8, colour_type, 0, 0, 0)
     data = deflater.compress(lines.tobytes()) + deflater.flush()
     return _SIGNATURE + _chunk(b"IHDR", header) + _chunk(b"IDAT", data) + _chunk(b"IEND", b"")
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Whole file or none: written beside and renamed. Not flushed, a lost picture is made again.
+
+    Raises
+    ------
+    StorageFault
+        The file cannot be written.
+    """
+    part = path.with_name(f"{path.name}.part")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        part.write_bytes(content)
+        part.replace(path)
+    except OSError as fault:
+        part.unlink(missing_ok=True)
+        message = f"The picture cannot be written to {path.parent}: {fault.strerror or fault}."
+        raise StorageFault(message, subject=str(path)) from fault
 
 
 def _chunk(name: bytes, body: bytes) -> bytes:

@@ -17,7 +17,7 @@ from pydicom.dataset import Dataset
 from VisualDICOMBrowserLib.thumbnails.pixel_format import PixelFormat
 from VisualDICOMBrowserLib.thumbnails.values import PARSER_FAULTS, FrameHeader, items, number, numbers, text
 
-__all__ = ["Window", "grey_picture"]
+__all__ = ["Window", "default_window", "grey_picture"]
 
 Values = npt.NDArray[Any]
 Picture = npt.NDArray[np.uint8]
@@ -54,7 +54,9 @@ class Window:
         return _rounded(levels)
 
 
-def grey_picture(stored: Values, layout: PixelFormat, frame: FrameHeader, photometric: str) -> Picture:
+def grey_picture(
+    stored: Values, layout: PixelFormat, frame: FrameHeader, photometric: str, window: Window | None = None
+) -> Picture:
     """8-bit picture of the same rows and columns; 0 is black.
 
     Parameters
@@ -67,19 +69,41 @@ def grey_picture(stored: Values, layout: PixelFormat, frame: FrameHeader, photom
         Attributes of the frame.
     photometric : str
         Photometric Interpretation (0028,0004).
+    window : Window, optional
+        Window chosen by a person, which is applied as it is; the best one for the frame if not given.
     """
     ignored = _padding(stored, layout, frame.header)
     values = _modality_values(stored, frame)
+    picture = _best_picture(values, layout, frame, ignored) if window is None else window.apply(values)
+    if photometric == "MONOCHROME1":
+        picture = 255 - picture
+    if ignored is not None:
+        picture[ignored] = 0
+    return picture
+
+
+def default_window(stored: Values, layout: PixelFormat, frame: FrameHeader) -> Window:
+    """Window from which a person begins who changes that of `grey_picture`; of a VOI LUT the range it covers."""
+    ignored = _padding(stored, layout, frame.header)
+    values = _modality_values(stored, frame)
+    table = _voi_table(values, frame)
+    if table is not None:
+        return Window(table.first + len(table.entries) / 2, float(len(table.entries)), "LINEAR_EXACT")
+    window = _first_window(frame) or _full_range(values, layout, frame)
+    if window is None or _hides_contrast(window.apply(values), values, ignored):
+        window = _percentile_window(values, ignored) or Window(float(values.flat[0]), 1.0)
+    return window
+
+
+def _best_picture(
+    values: Values, layout: PixelFormat, frame: FrameHeader, ignored: npt.NDArray[np.bool_] | None
+) -> Picture:
     picture = _by_voi_lut(values, frame)
     if picture is None:
         window = _first_window(frame) or _full_range(values, layout, frame)
         picture = window.apply(values) if window else None
     if picture is None or _hides_contrast(picture, values, ignored):
         picture = _by_percentiles(values, ignored)
-    if photometric == "MONOCHROME1":
-        picture = 255 - picture
-    if ignored is not None:
-        picture[ignored] = 0
     return picture
 
 
@@ -160,14 +184,19 @@ def _table(lut: Dataset) -> _Table | None:
     return _Table(first, entries.astype(np.float32), bits) if len(entries) and 0 < bits <= 16 else None
 
 
-def _by_voi_lut(values: Values, frame: FrameHeader) -> Picture | None:
+def _voi_table(values: Values, frame: FrameHeader) -> _Table | None:
     lut = next(iter(items(frame.group("FrameVOILUTSequence"), "VOILUTSequence")), None)
     table = _table(lut) if lut is not None else None
-    if table is None:
-        return None
-    if table.first > 32767 and values.min() < 0:
+    if table is not None and table.first > 32767 and values.min() < 0:
         # The descriptor is unsigned where Pixel Representation says so, although rescaled values are not.
         table = _Table(table.first - 65536, table.entries, table.bits)
+    return table
+
+
+def _by_voi_lut(values: Values, frame: FrameHeader) -> Picture | None:
+    table = _voi_table(values, frame)
+    if table is None:
+        return None
     # Descriptors often say 16 bits for entries of 12; the highest entry is what was meant as white.
     top = float(table.entries.max())
     white = (1 << min(table.bits, max(8, int(top).bit_length()))) - 1
@@ -203,14 +232,21 @@ def _hides_contrast(picture: Picture, values: Values, ignored: npt.NDArray[np.bo
 
 
 def _by_percentiles(values: Values, ignored: npt.NDArray[np.bool_] | None) -> Picture:
+    window = _percentile_window(values, ignored)
+    if window is not None:
+        return window.apply(values)
+    even = values.flat[0] if ignored is None else values[~ignored].flat[0]
+    return np.full(values.shape, 0 if even == 0 else 128, np.uint8)
+
+
+def _percentile_window(values: Values, ignored: npt.NDArray[np.bool_] | None) -> Window | None:
+    """Window over nearly all values, None where all are equal."""
     shown = values.ravel() if ignored is None else values[~ignored]
     sample = shown[:: max(1, shown.size // _SAMPLE)]
     low, high = (float(level) for level in np.percentile(sample, PERCENTILES))
     if high <= low:
         low, high = float(shown.min()), float(shown.max())
-    if high <= low:
-        return np.full(values.shape, 0 if low == 0 else 128, np.uint8)
-    return Window((low + high) / 2, high - low, "LINEAR_EXACT").apply(values)
+    return Window((low + high) / 2, high - low, "LINEAR_EXACT") if high > low else None
 
 
 def _rounded(levels: Values) -> Picture:

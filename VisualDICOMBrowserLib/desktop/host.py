@@ -1,0 +1,104 @@
+"""What the desktop program does for the browser: loads into the scene of this process, shows it. Main thread only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from VisualDICOMBrowserLib.desktop.volume_window import VolumeWindow, is_volume
+from VisualDICOMBrowserLib.widgets.folder_loading import described_node, load_from_folder
+from VisualDICOMBrowserLib.widgets.language import _, plural
+from VisualDICOMBrowserLib.widgets.look.theme import Theme
+
+__all__ = ["DesktopHost"]
+
+
+class DesktopHost:
+    """Meets `widgets.context.Host`.
+
+    Parameters
+    ----------
+    folder : Callable[[], Path]
+        The folder of the database that is open.
+    open_database : Callable[[str], None]
+        Goes over to another one.
+    theme : Theme
+    """
+
+    name = "slice views"
+
+    def __init__(self, folder: Callable[[], Path], open_database: Callable[[str], None], theme: Theme) -> None:
+        self._folder = folder
+        self._open = open_database
+        self._theme = theme
+        self._window: VolumeWindow | None = None
+        self._loaded: dict[str, list[Any]] = {}
+
+    @property
+    def volume_window(self) -> VolumeWindow | None:
+        """The window of loaded volumes, None before the first."""
+        return self._window
+
+    def load(self, series_uids: Sequence[str]) -> str:
+        """Load series, show their volumes, and return a sentence on what came of it.
+
+        Raises
+        ------
+        VisualDICOMError
+            Nothing could be loaded.
+        """
+        report = load_from_folder(self._folder(), series_uids)
+        for item in report.loaded:
+            self._loaded.setdefault(item.SeriesInstanceUID, []).extend(item.nodes)
+        self._show(report.nodes)
+        names = ", ".join(described_node(node) for node in report.nodes)
+        parts = [
+            _("Loaded: {names}.").format(names=names),
+            *report.warnings,
+            *(fault.reason for fault in report.failed),
+        ]
+        return " ".join(parts)
+
+    def in_scene(self) -> Mapping[str, str]:
+        """What is loaded: by SeriesInstanceUID a few words such as ``176 slices``."""
+        return {uid: _described(nodes) for uid, nodes in self._loaded.items()}
+
+    def show_in_scene(self, series_uid: str) -> None:
+        """Bring a loaded series into view."""
+        self._show(self._loaded.get(series_uid, []))
+
+    def before_network(self) -> bool:
+        """Nothing is missing here."""
+        return True
+
+    def open_database(self, folder: str) -> None:
+        """Go over to the database in another folder, made if there is none.
+
+        Raises
+        ------
+        VisualDICOMError
+        """
+        self._open(folder)
+
+    def close(self) -> None:
+        """Close the window of loaded volumes."""
+        if self._window is not None:
+            self._window.close()
+
+    def _show(self, nodes: Sequence[Any]) -> None:
+        if not any(is_volume(node) for node in nodes):
+            return
+        if self._window is None:
+            self._window = VolumeWindow(self._theme)
+        self._window.show_nodes(nodes)
+        self._window.show()
+        self._window.raise_()
+
+
+def _described(nodes: Sequence[Any]) -> str:
+    volumes = [node for node in nodes if is_volume(node)]
+    if not volumes:
+        return _("loaded")
+    count = sum(node.GetImageData().GetDimensions()[2] for node in volumes)
+    return plural(count, "{count} slice", "{count} slices")

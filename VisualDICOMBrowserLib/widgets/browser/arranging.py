@@ -1,0 +1,280 @@
+"""What stands where: wide, medium, side panel, full screen; tabs or list; all of it remembered. Main thread only."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import partial
+from typing import Any
+
+import qt
+
+from VisualDICOMBrowserLib.widgets.browser.emptiness import say_sum, say_why_empty
+from VisualDICOMBrowserLib.widgets.browser.menus import SEPARATOR, Item
+from VisualDICOMBrowserLib.widgets.browser.toolbar import ORDERS, order_name
+from VisualDICOMBrowserLib.widgets.language import _
+from VisualDICOMBrowserLib.widgets.settings.empty_state import EmptyState
+
+__all__ = ["Arranging"]
+
+_SIDE_BELOW = 560
+_NARROW_BELOW = 700
+_SMALLEST_WIDTH = 300
+_LIST_SIZES, _DRAWER_SIZES = [1000, 460], [520, 260]
+_SETTINGS = "browser/view"
+_SIZES = ((64, "Small"), (120, "Medium"), (200, "Large"))
+
+
+class Arranging:
+    """Lays the views of a browser out and remembers how.
+
+    Parameters
+    ----------
+    browser : Browser
+    """
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._settings = browser.context.view_settings
+        kept = dict(self._settings.get(_SETTINGS, {}) or {})
+        self.order = kept.get("order") if kept.get("order") in ORDERS else "number"
+        self.rows = bool(kept.get("rows", False))
+        self.size = browser.page.size_of_pictures
+        self.as_list = bool(kept.get("list", False))
+        self.wants_side = False
+        self.full = False
+        self.jobs_shown = False
+        self.list_shown = False
+        self._has_page = True
+        self._last_side: bool | None = None
+        self._build(kept)
+        self._apply()
+
+    @property
+    def side(self) -> bool:
+        """Whether the narrow layout is shown."""
+        return self.wants_side or self._browser.width < _SIDE_BELOW
+
+    # What the user does
+
+    def choose_order(self, order: str) -> None:
+        """Another order of series."""
+        self.order = order
+        self._apply()
+
+    def choose_view(self, rows: bool) -> None:
+        """Series as rows, or as cards."""
+        self.rows = rows
+        self._apply()
+
+    def choose_size(self, pixels: int) -> None:
+        """Another size of pictures."""
+        self.size = pixels
+        self._browser.page.set_size(pixels)
+        self._show_state()
+
+    def note_size(self, pixels: int) -> None:
+        """The page has another size by itself (Ctrl+wheel)."""
+        self.size = pixels
+        self._show_state()
+
+    def choose_mode(self, as_list: bool) -> None:
+        """Patients as a list, or as tabs."""
+        self.as_list = as_list
+        self._apply()
+
+    def toggle_side(self) -> None:
+        """The narrow layout, or back."""
+        self.wants_side = not self.wants_side
+        self._apply()
+
+    def toggle_full(self) -> None:
+        """The whole screen with the jobs beside, or back."""
+        window = self._browser.window()
+        self.full = not self.full
+        window.showFullScreen() if self.full else window.showNormal()
+        self.show_jobs(self.full or self.jobs_shown)
+        self._drawer.orientation = qt.Qt.Horizontal if self.full else qt.Qt.Vertical
+
+    def show_jobs(self, shown: bool) -> None:
+        """Open or close the job list."""
+        self.jobs_shown = shown
+        self._browser.jobs_panel.visible = shown
+        self._browser.status.set_jobs_open(shown)
+        self._fit_jobs()
+
+    def show_list(self, shown: bool) -> None:
+        """In the side panel: the list of patients in place of the page."""
+        self.list_shown = shown
+        self._place_list()
+
+    def show_page(self, shown: bool) -> None:
+        """The current patient's page, or what to do when there is none."""
+        self._has_page = shown
+        if shown:
+            self._pages.currentIndex = 0
+        else:
+            self._show_empty()
+
+    def show_sum(self, patients: Sequence[Any]) -> None:
+        """In place of a page: how much several patients are, and what can be done with all of them."""
+        say_sum(self._browser, self._empty, patients)
+        self._pages.currentIndex = 1
+
+    def fit(self) -> None:
+        """Fit into the width there is."""
+        width = self._browser.width
+        narrow = self.side
+        self._browser.search_bar.arrange(_SIDE_BELOW - 1 if narrow else width)
+        self._browser.chips.arrange(_SIDE_BELOW - 1 if narrow else width)
+        if narrow != self._last_side:
+            self._last_side = narrow
+            self._browser.toolbar.arrange(narrow)
+            self._browser.selection_bar.arrange(narrow)
+            self._browser.table.arrange(narrow)
+            self._place_list()
+        self._fit_jobs()
+
+    def remember(self) -> None:
+        """Keep how it looks."""
+        kept = {
+            "order": self.order,
+            "rows": self.rows,
+            "list": self.as_list,
+            "halves": list(self._halves.sizes()),
+            "drawer": list(self._drawer.sizes()),
+        }
+        self._settings.put(_SETTINGS, kept)
+
+    # Menus
+
+    def gear_menu(self) -> list[Item]:
+        """Entries of the menu behind the gear."""
+        browser = self._browser
+        return [
+            Item(_("Import Folder..."), self.import_folder),
+            Item(_("Import Files..."), self._import_files),
+            SEPARATOR,
+            Item(_("Servers..."), lambda: browser.windows.open_servers()),
+            Item(_("Settings..."), lambda: browser.windows.open_settings()),
+            SEPARATOR,
+            *self._view_items(),
+            Item(_("Jobs"), lambda: self.show_jobs(not self.jobs_shown), key="Ctrl+J", checked=self.jobs_shown),
+            Item(_("Refresh"), browser.refresh),
+        ]
+
+    def area_menu(self) -> list[Item]:
+        """Entries of the menu of the empty area of a page."""
+        browser = self._browser
+        return [
+            Item(_("Import Folder..."), self.import_folder),
+            Item(_("Import Files..."), self._import_files),
+            Item(_("Select All"), browser.page.select_all, key="Ctrl+A"),
+            SEPARATOR,
+            *self._view_items(),
+            Item(_("Refresh"), browser.refresh),
+        ]
+
+    def _view_items(self) -> list[Item]:
+        orders = [
+            Item(order_name(order), partial(self.choose_order, order), checked=order == self.order) for order in ORDERS
+        ]
+        sizes = [
+            Item(_(text), partial(self.choose_size, pixels), checked=pixels == self.size) for pixels, text in _SIZES
+        ]
+        return [
+            Item(_("Sort By"), items=orders),
+            Item(_("Picture Size"), items=sizes),
+            Item(_("Rows"), lambda: self.choose_view(not self.rows), checked=self.rows),
+            Item(
+                _("Patients as a List"), lambda: self.choose_mode(not self.as_list), key="Ctrl+L", checked=self.as_list
+            ),
+        ]
+
+    def import_folder(self) -> None:
+        """Ask for a folder and import it."""
+        folder = qt.QFileDialog.getExistingDirectory(self._browser, _("Import a folder with DICOM files"))
+        if folder:
+            self._browser.import_paths([str(folder)])
+
+    def _import_files(self) -> None:
+        files = qt.QFileDialog.getOpenFileNames(self._browser, _("Import DICOM files"))
+        if files:
+            self._browser.import_paths([str(file) for file in files])
+
+    # Layout
+
+    def _build(self, kept: dict[str, Any]) -> None:
+        browser = self._browser
+        browser.toolbar.put_left(browser.patients_button)
+        browser.toolbar.put_left(browser.tabs, 1)
+        browser.toolbar.put_left(browser.name_button, 1)
+        browser.toolbar.put_left(browser.count_label, 1)
+        self._pages = qt.QStackedWidget()
+        self._pages.addWidget(browser.page)
+        self._empty = EmptyState(browser.theme)
+        self._pages.addWidget(self._empty)
+        self._halves = qt.QSplitter(qt.Qt.Horizontal)
+        self._halves.childrenCollapsible = False
+        self._halves.addWidget(browser.table)
+        self._halves.addWidget(self._pages)
+        self._halves.setSizes(kept.get("halves") or _LIST_SIZES)
+        upper = qt.QWidget()
+        above = qt.QVBoxLayout()
+        above.setContentsMargins(0, 0, 0, 0)
+        above.spacing = 0
+        above.addWidget(self._halves, 1)
+        above.addWidget(browser.selection_bar)
+        upper.setLayout(above)
+        self._drawer = qt.QSplitter(qt.Qt.Vertical)
+        self._drawer.childrenCollapsible = False
+        self._drawer.addWidget(upper)
+        self._drawer.addWidget(browser.jobs_panel)
+        self._drawer.setStretchFactor(0, 3)
+        self._drawer.setSizes(kept.get("drawer") or _DRAWER_SIZES)
+        browser.jobs_panel.hide()
+        layout = qt.QVBoxLayout()
+        layout.setContentsMargins(0, 0, 0, 0)
+        layout.spacing = 0
+        for widget in (browser.search_bar, browser.chips, browser.note_bar, browser.toolbar):
+            layout.addWidget(widget)
+        layout.addWidget(self._drawer, 1)
+        layout.addWidget(browser.status)
+        browser.setLayout(layout)
+        # Else the least width of the wide arrangement would keep the browser from ever becoming narrow.
+        browser.minimumWidth = _SMALLEST_WIDTH
+
+    def _apply(self) -> None:
+        page = self._browser.page
+        page.set_order(self.order)
+        page.set_rows_view(self.rows)
+        self._last_side = None
+        self._show_state()
+        self.fit()
+
+    def _show_state(self) -> None:
+        self._browser.toolbar.show_state(self.order, self.rows, self.size, self.as_list, self.wants_side)
+
+    def _place_list(self) -> None:
+        browser = self._browser
+        if self.side:
+            browser.table.visible = self.list_shown
+            self._pages.visible = not self.list_shown
+            browser.tabs.visible = False
+            browser.count_label.visible = False
+            browser.name_button.visible = not self.list_shown
+        else:
+            browser.name_button.visible = False
+            browser.table.visible = self.as_list
+            self._pages.visible = True
+            browser.tabs.visible = not self.as_list
+            browser.count_label.visible = self.as_list
+        browser.patients_button.visible = self.side or not self.as_list
+
+    def _fit_jobs(self) -> None:
+        if self.jobs_shown:
+            panel = self._browser.jobs_panel
+            panel.arrange(panel.width if self.full else self._browser.width)
+
+    def _show_empty(self) -> None:
+        say_why_empty(self._browser, self._empty)
+        self._pages.currentIndex = 1

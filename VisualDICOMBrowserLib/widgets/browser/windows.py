@@ -1,0 +1,110 @@
+"""The windows that the browser opens beside itself; each at most once, none waits for an answer. Main thread only."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import Any
+
+import qt
+
+from VisualDICOMBrowserLib.widgets.browser.menus import Item, show_menu
+from VisualDICOMBrowserLib.widgets.language import _
+
+__all__ = ["Windows"]
+
+
+class Windows:
+    """Opens and closes them.
+
+    Parameters
+    ----------
+    browser : Browser
+    """
+
+    def __init__(self, browser: Any) -> None:
+        self._browser = browser
+        self._context = browser.context
+        self._windows: dict[str, Any] = {}
+        self._preview: Any = None
+        self._menu: Any = None
+
+    def open_servers(self, name: str = "") -> Any:
+        """The list of servers with its forms, at the server of that name."""
+        # Imported at first use: most sessions never open them.
+        from VisualDICOMBrowserLib.widgets.servers.window import ServersWindow
+
+        window = self._only("servers", lambda: ServersWindow(self._context))
+        if name:
+            window.show_server(name)
+        return window
+
+    def open_settings(self) -> Any:
+        """All settings in one place."""
+        from VisualDICOMBrowserLib.widgets.settings.settings_window import SettingsWindow
+
+        return self._only(
+            "settings",
+            lambda: SettingsWindow(self._context, lambda _key: self._browser.showing.show_page(), self.open_servers),
+        )
+
+    def open_metadata(self, series: Any, other: Any = None) -> Any:
+        """All attributes of a series, or those of two side by side."""
+        from VisualDICOMBrowserLib.widgets.metadata.metadata_window import MetadataWindow
+
+        self._close("metadata")
+        return self._only("metadata", lambda: MetadataWindow(self._context, series, other))
+
+    def open_preview(self, series: Any) -> Any:
+        """A series large, over the page."""
+        from VisualDICOMBrowserLib.widgets.preview.preview_popup import PreviewPopup
+
+        browser = self._browser
+        if self._preview is None:
+            self._preview = PreviewPopup(
+                self._context, browser.page.step, lambda each: browser.acts.load([each]), browser
+            )
+        self._preview.show_series(series, browser.page.place_of(series))
+        return self._preview
+
+    def close_preview(self) -> bool:
+        """Close the preview; False if there is none."""
+        if self._preview is None or not self._preview.visible:
+            return False
+        self._preview.hide()
+        return True
+
+    def open_patient_servers(self, patient: Any) -> None:
+        """A menu of servers with check marks: which may be asked about a patient."""
+
+        def show(servers: list[dict[str, Any]]) -> None:
+            items = [Item(each["server"], partial(allow, each), checked=bool(each["asked"])) for each in servers]
+            self._menu = show_menu(
+                self._browser.theme, self._browser, items or [Item(_("No servers yet"))], qt.QCursor.pos()
+            )
+
+        def allow(server: dict[str, Any]) -> None:
+            state = "deny" if server["asked"] else "allow"
+            self._context.ask("set_patient_server", PatientID=patient.PatientID, server=server["server"], state=state)
+
+        self._context.ask("patient_servers", show, PatientID=patient.PatientID)
+
+    def close_all(self) -> None:
+        """Close all windows."""
+        self.close_preview()
+        for name in list(self._windows):
+            self._close(name)
+
+    def _only(self, name: str, make: Any) -> Any:
+        window = self._windows.get(name)
+        if window is None:
+            window = self._windows[name] = make()
+            self._context.theme.apply(window)
+        window.show()
+        window.raise_()
+        return window
+
+    def _close(self, name: str) -> None:
+        window = self._windows.pop(name, None)
+        if window is not None:
+            window.close()
+            window.deleteLater()

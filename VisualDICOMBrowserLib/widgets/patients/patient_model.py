@@ -1,0 +1,124 @@
+"""The patient list as a Qt model over entries of the catalogue. Main thread only."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+import qt
+
+from VisualDICOMBrowserLib.widgets.catalogue.entries import PatientEntry, PatientKey
+from VisualDICOMBrowserLib.widgets.patients.columns import COLUMNS, column_title, spoken
+
+__all__ = ["PatientModel"]
+
+_NAMES = tuple(column.name for column in COLUMNS)
+
+
+class PatientModel(qt.QAbstractTableModel):
+    """Rows of patients in the order of a column."""
+
+    def __init__(self) -> None:
+        qt.QAbstractTableModel.__init__(self)
+        self._entries: list[PatientEntry] = []
+        self._given: list[PatientEntry] = []
+        self._values: dict[PatientEntry, Any] = {}
+        self._titles = {name: column_title(name) for name in _NAMES}
+        self._column = _NAMES.index("last")
+        self._descending = True
+        self.fetching: frozenset[PatientKey] = frozenset()
+
+    @property
+    def sorting(self) -> tuple[int, bool]:
+        """Number of the column that orders, and whether it does so downwards."""
+        return self._column, self._descending
+
+    def show(self, entries: Sequence[PatientEntry]) -> bool:
+        """Show these patients, given by name; False if they are the same in the same order as before."""
+        self._given = list(entries)
+        ordered = self._ordered()
+        if ordered == self._entries:
+            return False
+        self.beginResetModel()
+        self._entries = ordered
+        self.endResetModel()
+        return True
+
+    def stay(self, entries: Collection[PatientEntry]) -> bool:
+        """Whether those of these patients that are shown are still where they belong."""
+        sort, values = COLUMNS[self._column].sort, self._values
+        return all(values[entry] == sort(entry) for entry in entries if entry in values)
+
+    def reorder(self) -> None:
+        """Put the patients in order once more, after some of them have changed."""
+        self.show(self._given)
+
+    def order_by(self, column: int, descending: bool) -> None:
+        """Take another order."""
+        self._column, self._descending = column, descending
+        self.show(self._given)
+
+    def entry(self, row: int) -> PatientEntry:
+        """The patient of a row."""
+        return self._entries[row]
+
+    def entries(self) -> list[PatientEntry]:
+        """All of them in order."""
+        return self._entries
+
+    def row_of(self, key: PatientKey) -> int:
+        """Row of a patient, -1 if it is not shown."""
+        return next((row for row, entry in enumerate(self._entries) if entry.key == key), -1)
+
+    def set_titles(self, titles: dict[str, str]) -> None:
+        """Take the titles of the columns."""
+        self._titles.update(titles)
+        self.headerDataChanged.emit(qt.Qt.Horizontal, 0, len(COLUMNS) - 1)
+
+    def set_fetching(self, keys: Collection[PatientKey]) -> bool:
+        """Say which patients are being fetched; True if that is news."""
+        before, self.fetching = self.fetching, frozenset(keys)
+        return before != self.fetching
+
+    def rowCount(self, parent: Any = None) -> int:
+        """Number of patients; rows have no children."""
+        return 0 if parent is not None and parent.isValid() else len(self._entries)
+
+    def columnCount(self, parent: Any = None) -> int:
+        """Number of columns, hidden ones too."""
+        return len(COLUMNS)
+
+    def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
+        """Titles of the columns, those of numbers at the right."""
+        if orientation != qt.Qt.Horizontal or not 0 <= section < len(COLUMNS):
+            return None
+        if role in (qt.Qt.DisplayRole, qt.Qt.ToolTipRole):
+            return self._titles[_NAMES[section]]
+        if role == qt.Qt.TextAlignmentRole:
+            side = qt.Qt.AlignRight if COLUMNS[section].number else qt.Qt.AlignLeft
+            return int(side | qt.Qt.AlignVCenter)
+        return None
+
+    def data(self, index: Any, role: int = 0) -> Any:
+        """Text of a cell; the whole row for screen readers."""
+        if not index.isValid() or index.row() >= len(self._entries):
+            return None
+        entry = self._entries[index.row()]
+        if role == qt.Qt.DisplayRole:
+            return COLUMNS[index.column()].text(entry)
+        if role == qt.Qt.ToolTipRole:
+            named = ", ".join(entry.servers)
+            text = COLUMNS[index.column()].text(entry)
+            return f"{text}\n{named}" if named and _NAMES[index.column()] == "where" else text
+        if role == qt.Qt.AccessibleTextRole:
+            return spoken(entry, fetching=entry.key in self.fetching)
+        return None
+
+    def _ordered(self) -> list[PatientEntry]:
+        sort = COLUMNS[self._column].sort
+        values = self._values = {entry: sort(entry) for entry in self._given}
+        said = [entry for entry in self._given if values[entry] not in ("", ())]
+        ordered = sorted(said, key=values.__getitem__, reverse=self._descending)
+        if len(said) < len(values):
+            ordered += [entry for entry in self._given if values[entry] in ("", ())]
+        return ordered
