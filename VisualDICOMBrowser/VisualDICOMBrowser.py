@@ -91,6 +91,7 @@ class VisualDICOMBrowserWidget(ScriptedLoadableModuleWidget):
     def setup(self) -> None:
         """Make the logic; the browser follows as soon as a database is open."""
         import qt
+
         from VisualDICOMBrowserLib.widgets.slicer_host import SlicerHost
         from VisualDICOMBrowserLib.widgets.slicer_places import SlicerPlaces
 

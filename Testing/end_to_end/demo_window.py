@@ -53,7 +53,7 @@ def steps(window: Any, folder: Path) -> Iterator[Condition]:
     yield lambda: browser.feed.state.summary().unfinished == 0 and series.thumbnail
     window.grab().save(str(folder / "demo-loaded.png"))
     window.host.volume_window.grab().save(str(folder / "demo-volume.png"))
-    print("loaded", window.host.volume_window.node.GetImageData().GetDimensions())
+    sys.stdout.write(f"loaded {window.host.volume_window.node.GetImageData().GetDimensions()}\n")
 
 
 class Driver:
@@ -79,7 +79,8 @@ class Driver:
     def _step(self) -> None:
         windows = [each for each in qt.QApplication.topLevelWidgets() if each.inherits("QMainWindow")]
         if time.monotonic() > self._deadline:
-            raise TimeoutError(f"waited in vain in step {self._condition}")
+            message = f"waited in vain in step {self._condition}"
+            raise TimeoutError(message)
         if not windows or windows[0].browser is None:
             return
         if self._steps is None:

@@ -22,6 +22,15 @@ SAMPLES = {
     "accessor": (_LABEL + "    self.label.setText('y')", _LABEL + "    self.label.text = 'y'"),
     "getter-not-called": (_LABEL + "    if self.label.parent: pass", _LABEL + "    if self.label.parent(): pass"),
     "keyword-argument": ("qt.QLabel(text='x')", "qt.QLabel('x', None)"),
+    "late-property": (
+        "qt.QTreeView().header().sectionsMovable = False",
+        "qt.QTreeView().header().stretchLastSection = False",
+    ),
+    "no-brush": ("def f(p): p.setBrush(qt.Qt.NoBrush if p else p)", "def f(p): p.setBrush(qt.QBrush() if p else p)"),
+    "reference": (
+        "def f(p):\n  c = p.color(qt.QPalette.Text)\n  c.setAlpha(1)",
+        "def f(p):\n  c = qt.QColor(p.color(qt.QPalette.Text))\n  c.setAlpha(1)",
+    ),
     "tuple-for-value": (_CLASS + "    self.resize((1, 2))", _CLASS + "    self.resize(1, 2)"),
     "copied-property": (_LABEL + "    self.label.font.setBold(True)", "f = qt.QFont()\nf.setBold(True)"),
     "none-as-text": (_LABEL + "    self.label.text = None", _LABEL + "    self.label.text = ''"),

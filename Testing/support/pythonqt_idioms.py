@@ -1,7 +1,7 @@
 """Refuses what fails on PythonQt, or on the desktop's `qt`, by reading a file's syntax tree.
 
 For objects whose Qt class it cannot tell, only names that mean the same everywhere in Qt are judged.
-The rules are in `pythonqt_rules`. Test code only.
+The rules are in `pythonqt_rules` and `pythonqt_rules_values`. Test code only.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 
+import Testing.support.pythonqt_rules_values  # noqa: F401 - enters its rules
 from Testing.support.pythonqt_context import imports_qt, read_context
 from Testing.support.pythonqt_rules import RULES
 

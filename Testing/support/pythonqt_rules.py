@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from Testing.support.pythonqt_context import FUNCTIONS, Context, Known, qt_class_name
 
-__all__ = ["RULES", "Rule"]
+__all__ = ["RULES", "Rule", "method_name", "rule"]
 
 
 @dataclass(frozen=True)
@@ -36,7 +36,8 @@ def rule(name: str, *nodes: type[ast.AST]) -> Callable[[Callable[..., Iterator[s
     return enter
 
 
-def _method(node: ast.Call) -> str:
+def method_name(node: ast.Call) -> str:
+    """``f`` of the call ``x.f()``, else an empty text."""
     return node.func.attr if isinstance(node.func, ast.Attribute) else ""
 
 
@@ -62,7 +63,7 @@ def _own_method(name: str, node: ast.AST, context: Context) -> bool:
 
 @rule("property-called", ast.Call)
 def _property_called(node: ast.Call, context: Context) -> Iterator[str]:
-    name, known = _method(node), _receiver(node, context)
+    name, known = method_name(node), _receiver(node, context)
     if not name or _own_method(name, node, context):
         return
     if known is not None:
@@ -84,11 +85,18 @@ def _class_property(node: ast.Call, context: Context) -> Iterator[str]:
 
 @rule("accessor", ast.Call)
 def _accessor(node: ast.Call, context: Context) -> Iterator[str]:
-    name, known = _method(node), _receiver(node, context)
+    name, known = method_name(node), _receiver(node, context)
     if known is None or _own_method(name, node, context):
         return
     accessor = known.qt.accessor_of(name)
-    overloaded = {"setContentsMargins", "setSourceModel", "setVisible", "setCurrentIndex", "isSignalConnected"}
+    overloaded = {
+        "setContentsMargins",
+        "setSourceModel",
+        "setVisible",
+        "setCurrentIndex",
+        "isSignalConnected",
+        "setFocus",
+    }
     if accessor and name not in overloaded and accessor != "singleShot":
         yield f"The desktop's qt has no {name}(): use the attribute {accessor}."
 
@@ -111,7 +119,7 @@ def _getter_not_called(node: ast.Attribute, context: Context) -> Iterator[str]:
 def _keyword_argument(node: ast.Call, context: Context) -> Iterator[str]:
     if not node.keywords:
         return
-    name, known = _method(node), _receiver(node, context)
+    name, known = method_name(node), _receiver(node, context)
     is_qt = _root(node.func) == "qt" or (known is not None and name in known.qt.methods | known.qt.signals)
     if name == "__init__":
         is_qt = context.base_of(context.enclosing(node, ast.ClassDef)) is not None
@@ -126,7 +134,7 @@ def _keyword_argument(node: ast.Call, context: Context) -> Iterator[str]:
 @rule("tuple-for-value", ast.Call)
 def _tuple_for_value(node: ast.Call, context: Context) -> Iterator[str]:
     values = {"resize", "move", "setFixedSize", "setBaseSize", "setGeometry"}
-    if _method(node) in values and any(isinstance(each, ast.Tuple) for each in node.args):
+    if method_name(node) in values and any(isinstance(each, ast.Tuple) for each in node.args):
         yield "A tuple is not taken for a QSize or QPoint: make one."
 
 
@@ -146,7 +154,7 @@ def _none_as_text(node: ast.Assign | ast.Call, context: Context) -> Iterator[str
         meant = any(isinstance(each, ast.Attribute) and each.attr in texts for each in node.targets)
     else:
         value = node.args[0] if len(node.args) == 1 else ast.Constant("")
-        name = _method(node)
+        name = method_name(node)
         meant = name.startswith("set") and name[3:4].lower() + name[4:] in texts
     if meant and isinstance(value, ast.Constant) and value.value is None:
         yield "None becomes the text 'None': use ''."
@@ -201,7 +209,7 @@ def _unportable_method(node: ast.Call, context: Context) -> Iterator[str]:
         "setColorTable": "an image that has its colours",
         "desktop": "qt.QApplication.screens()",
     }
-    name = _method(node)
+    name = method_name(node)
     if name in advice and not _own_method(name, node, context):
         yield f"{name}() is not there on every binding: use {advice[name]}."
 
@@ -249,7 +257,7 @@ def _isinstance(node: ast.Call, context: Context) -> Iterator[str]:
 @rule("collected", ast.Call)
 def _collected(node: ast.Call, context: Context) -> Iterator[str]:
     takers = ("setModel", "setItemDelegate", "setItemDelegateForColumn", "installEventFilter", "setValidator")
-    if _method(node) in takers and any(isinstance(each, ast.Call) for each in node.args):
+    if method_name(node) in takers and any(isinstance(each, ast.Call) for each in node.args):
         made = node.args[-1]
         if isinstance(made, ast.Call) and not made.args:
             yield "Qt does not own this: keep a reference, or it is collected."
@@ -281,7 +289,9 @@ def _painter_end(node: ast.FunctionDef, context: Context) -> Iterator[str]:
     inner = list(ast.walk(node))
     paints = any(isinstance(each, ast.Call) and qt_class_name(each.func) == "QPainter" for each in inner)
     finals = [statement for each in inner if isinstance(each, ast.Try) for statement in each.finalbody]
-    ends = any(isinstance(each, ast.Call) and _method(each) == "end" for final in finals for each in ast.walk(final))
+    ends = any(
+        isinstance(each, ast.Call) and method_name(each) == "end" for final in finals for each in ast.walk(final)
+    )
     if paints and not ends:
         yield "Call painter.end() in a finally clause."
 
@@ -301,7 +311,7 @@ def _bytes_of_array(node: ast.Call, context: Context) -> Iterator[str]:
     known = context.known(argument)
     arrays = ("readAll", "readAllStandardOutput", "readAllStandardError", "toBase64", "toUtf8")
     arrays += ("saveGeometry", "saveState")
-    read = isinstance(argument, ast.Call) and _method(argument) in arrays
+    read = isinstance(argument, ast.Call) and method_name(argument) in arrays
     if read or (known is not None and known.qt.name == "QByteArray"):
         yield "A QByteArray gives its bytes by data() and its length by size() only."
 
@@ -337,7 +347,7 @@ def _signal_owner(node: ast.Assign, context: Context) -> Iterator[str]:
 
 @rule("connect", ast.Call)
 def _connect(node: ast.Call, context: Context) -> Iterator[str]:
-    if _method(node) != "connect" or _root(node.func) == "slicer":
+    if method_name(node) != "connect" or _root(node.func) == "slicer":
         return
     assert isinstance(node.func, ast.Attribute)
     if len(node.args) > 1:
@@ -355,13 +365,13 @@ def _connect(node: ast.Call, context: Context) -> Iterator[str]:
 
 @rule("sender", ast.Call)
 def _sender(node: ast.Call, context: Context) -> Iterator[str]:
-    if _method(node) == "sender" and not node.args:
+    if method_name(node) == "sender" and not node.args:
         yield "sender() is None in a Python slot: use a lambda."
 
 
 @rule("late-arguments", ast.Call)
 def _late_arguments(node: ast.Call, context: Context) -> Iterator[str]:
-    timer = _method(node) == "singleShot" and len(node.args) > 2
+    timer = method_name(node) == "singleShot" and len(node.args) > 2
     shortcut = qt_class_name(node.func) == "QShortcut" and len(node.args) > 2
     if timer or shortcut:
         yield "Only (interval, function) and (key, parent) work: connect afterwards."
@@ -380,5 +390,5 @@ def _scoped_enum(node: ast.Attribute, context: Context) -> Iterator[str]:
 @rule("settings-value", ast.Call)
 def _settings_value(node: ast.Call, context: Context) -> Iterator[str]:
     known = _receiver(node, context)
-    if known is not None and known.qt.name == "QSettings" and _method(node) == "value" and len(node.args) > 2:
+    if known is not None and known.qt.name == "QSettings" and method_name(node) == "value" and len(node.args) > 2:
         yield "QSettings.value takes no type: convert what it gives."

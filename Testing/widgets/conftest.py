@@ -28,6 +28,8 @@ for _name in (
     "Testing.support.look_gallery",
     "test_look_gallery",
     "test_browser",
+    "test_browser_more",
+    "Testing.widgets.test_browser",
     "test_look_paint",
     "test_note_bar",
     "test_desktop_qt",

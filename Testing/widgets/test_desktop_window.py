@@ -14,12 +14,12 @@ import pytest
 import qt
 
 from Testing.support.shipped import REPOSITORY
-from VisualDICOMBrowserLib.widgets.view_settings import KeptViewSettings, MemoryViewSettings
 from VisualDICOMBrowserLib.desktop.window import FOLDER_KEY, DesktopWindow
 from VisualDICOMBrowserLib.engine.open_engine import open_engine
 from VisualDICOMBrowserLib.engine.session import Session
 from VisualDICOMBrowserLib.errors import StorageFault
 from VisualDICOMBrowserLib.widgets.settings.first_start import FirstStart
+from VisualDICOMBrowserLib.widgets.view_settings import KeptViewSettings, MemoryViewSettings
 
 
 @pytest.fixture

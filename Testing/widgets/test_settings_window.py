@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 import qt
 
-from VisualDICOMBrowserLib.widgets.view_settings import KeptViewSettings
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
 from VisualDICOMBrowserLib.widgets.settings.appearance import SheetFollower, theme_from
 from VisualDICOMBrowserLib.widgets.settings.settings_window import SettingsWindow
+from VisualDICOMBrowserLib.widgets.view_settings import KeptViewSettings
 
 said: list[str] = []
 views: list[str] = []

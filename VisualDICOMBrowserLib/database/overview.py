@@ -95,9 +95,7 @@ class Overview:
         found = self._rows(sql, {"after": after, "limit": limit})
         return self._plain(level, found), found[-1][0] if len(found) == limit and found else None
 
-    def of(
-        self, studies: Iterable[str], series: Iterable[str], patients: Iterable[int] = ()
-    ) -> dict[Level, list[Row]]:
+    def of(self, studies: Iterable[str], series: Iterable[str], patients: Iterable[int] = ()) -> dict[Level, list[Row]]:
         """Rows of these series and of all series of these studies and patients, with their studies and patients."""
         if keys := list(patients):
             sql = "SELECT StudyInstanceUID FROM Studies WHERE PatientsUID IN (SELECT value FROM json_each(?))"

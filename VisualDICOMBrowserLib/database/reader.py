@@ -152,6 +152,15 @@ class DatabaseReader:
         )[0][0]
         return Counts(len(self._index.patients()), series[0], series[1], instances)
 
+    def patient_count(self) -> int:
+        """Number of local patients alone, which is much quicker than all `counts`."""
+        sql = (
+            "SELECT COUNT(*) FROM Patients p WHERE EXISTS (SELECT 1 FROM Studies s WHERE s.PatientsUID = p.UID AND"
+            " EXISTS (SELECT 1 FROM Series e WHERE e.StudyInstanceUID = s.StudyInstanceUID AND e.StudyInstanceUID <> ''"
+            f" AND {LOCAL_SERIES}))"
+        )
+        return int(self._connections.rows(sql, {"no_remote": self._no_remote()})[0][0])
+
     def real_zeros(self, series_uids: Sequence[str]) -> frozenset[str]:
         """Series whose file really says number 0; the column has 0 also where there is no number."""
         first: dict[str, str] = {}

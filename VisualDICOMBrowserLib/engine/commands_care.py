@@ -4,6 +4,7 @@ asked about a patient; see ``commands`` for the rules.
 
 from __future__ import annotations
 
+import shutil
 from collections import Counter
 from typing import Any
 
@@ -78,8 +79,18 @@ class CareCommands:
         label = plain[0][1] if len(plain) == 1 else f"{plain[0][1]} and {len(plain) - 1} more"
         return self._queue.submit("remove", {"items": plain}, priority=Priority.HIGH, label=label)
 
-    def database_info(self) -> dict[str, Any]:
-        """Folder, numbers, sizes, free space, schema, whether it may be written, and what the opening met."""
+    def database_info(self, brief: bool = False) -> dict[str, Any]:
+        """Folder, numbers, sizes, free space, schema, whether it may be written, and what the opening met.
+
+        With `brief` what a status line shows: folder, patients, free space, whether it may be written.
+        """
+        if brief:
+            return {
+                "folder": str(self._database.folder),
+                "patients": self._database.reader.patient_count(),
+                "free_bytes": shutil.disk_usage(self._database.folder).free,
+                "read_only": self._database.read_only,
+            }
         counts = self._database.reader.counts()
         version = self._database.connections.rows("SELECT Version FROM SchemaInfo")
         return {

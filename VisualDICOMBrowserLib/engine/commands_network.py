@@ -191,11 +191,15 @@ class NetworkCommands:
 
     def start_node(self, host: str = "", port: int | None = None, ae_title: str = "") -> dict[str, Any]:
         """Take instances from other DICOM nodes and offer the local database; returns where it listens."""
-        return self._desk.listening.start(host=host, port=port, ae_title=ae_title)
+        try:
+            return self._desk.listening.start(host=host, port=port, ae_title=ae_title)
+        finally:
+            self._parts.hub.publish("node_changed")
 
     def stop_node(self) -> None:
         """End our own node."""
         self._desk.listening.stop()
+        self._parts.hub.publish("node_changed")
 
     def node(self) -> dict[str, Any]:
         """Whether our own node runs, and where."""

@@ -42,6 +42,7 @@ class Actions:
         self._browser = browser
         self._on_loaded = on_loaded
         self._dialog: Any = None
+        self._preferred: set[str] = set()
         self.loads_when_complete: dict[str, Any] = {}
 
     # Loading
@@ -52,7 +53,9 @@ class Actions:
         for each in series:
             if not each.complete:
                 self.loads_when_complete[each.SeriesInstanceUID] = each
-        self.fetch([each for each in series if not each.complete])
+        missing = [each for each in series if not each.complete]
+        if missing:
+            self.fetch(missing)
         if here:
             self.load_now([each.SeriesInstanceUID for each in here])
 
@@ -98,7 +101,10 @@ class Actions:
         missing = [each for each in series if not each.sources and not each.complete]
         if missing and not wanted:
             self._context.report(_("No server is known that has it. Query the servers first."), "warn")
+        elif not wanted and series:
+            self._context.report(_("All of it is here."), "info")
         if not wanted or not self._context.host.before_network():
+            self.give_up_loading([each.SeriesInstanceUID for each in series])
             return
         for each in wanted:
             self._context.ask(
@@ -136,8 +142,17 @@ class Actions:
             if not each.sources:
                 continue
             self._context.ask(
-                "watch", StudyInstanceUID=each.StudyInstanceUID, server=next(iter(each.sources)), minutes=minutes
+                "watch",
+                lambda _watch: self._browser.watching.refresh(),
+                StudyInstanceUID=each.StudyInstanceUID,
+                server=next(iter(each.sources)),
+                minutes=minutes,
             )
+
+    def stop_watching(self, studies: Sequence[Any]) -> None:
+        """Look for what is new of studies no more."""
+        for each in self._browser.watching.watched(studies):
+            self._context.ask("stop_watch", StudyInstanceUID=each.StudyInstanceUID)
 
     def cancel(self, job_ids: Sequence[str]) -> None:
         """End jobs."""
@@ -168,6 +183,14 @@ class Actions:
         self._context.ask(
             "raise_priority", StudyInstanceUID=series.StudyInstanceUID, SeriesInstanceUID=series.SeriesInstanceUID
         )
+
+    def prefer(self, series: Sequence[Any], job_of: Callable[[Any], Any]) -> None:
+        """What the user has selected comes first, each waiting job once."""
+        for each in series:
+            job = job_of(each)
+            if job is not None and job["state"] == "queued" and job["job_id"] not in self._preferred:
+                self._preferred.add(job["job_id"])
+                self.to_top(each)
 
     # What other windows and menus show
 

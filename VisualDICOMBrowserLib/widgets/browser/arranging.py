@@ -42,6 +42,7 @@ class Arranging:
         self.as_list = bool(kept.get("list", False))
         self.wants_side = False
         self.full = False
+        self._before_full = (False, False)
         self.jobs_shown = False
         self.list_shown = False
         self._has_page = True
@@ -91,8 +92,14 @@ class Arranging:
         """The whole screen with the jobs beside, or back."""
         window = self._browser.window()
         self.full = not self.full
-        window.showFullScreen() if self.full else window.showNormal()
-        self.show_jobs(self.full or self.jobs_shown)
+        if self.full:
+            self._before_full = bool(window.isMaximized()), self.jobs_shown
+            window.showFullScreen()
+            self.show_jobs(True)
+        else:
+            maximized, jobs = self._before_full
+            window.showMaximized() if maximized else window.showNormal()
+            self.show_jobs(jobs)
         self._drawer.orientation = qt.Qt.Horizontal if self.full else qt.Qt.Vertical
 
     def show_jobs(self, shown: bool) -> None:
@@ -119,6 +126,8 @@ class Arranging:
         """In place of a page: how much several patients are, and what can be done with all of them."""
         say_sum(self._browser, self._empty, patients)
         self._pages.currentIndex = 1
+        # What is selected on the page that is hidden now is not meant any more.
+        self._browser.selection_bar.hide()
 
     def fit(self) -> None:
         """Fit into the width there is."""
@@ -159,6 +168,7 @@ class Arranging:
             SEPARATOR,
             *self._view_items(),
             Item(_("Jobs"), lambda: self.show_jobs(not self.jobs_shown), key="Ctrl+J", checked=self.jobs_shown),
+            Item(_("Worklist..."), browser.worklist.open, browser.worklist.why_not, "Ctrl+Shift+W"),
             Item(_("Refresh"), browser.refresh),
         ]
 
@@ -210,7 +220,7 @@ class Arranging:
         browser.toolbar.put_left(browser.name_button, 1)
         browser.toolbar.put_left(browser.count_label, 1)
         self._pages = qt.QStackedWidget()
-        self._pages.addWidget(browser.page)
+        self._pages.addWidget(_above(browser.remarks, browser.page))
         self._empty = EmptyState(browser.theme)
         self._pages.addWidget(self._empty)
         self._halves = qt.QSplitter(qt.Qt.Horizontal)
@@ -218,7 +228,7 @@ class Arranging:
         self._halves.addWidget(browser.table)
         self._halves.addWidget(self._pages)
         self._halves.setSizes(kept.get("halves") or _LIST_SIZES)
-        upper = qt.QWidget()
+        upper = self.patients = qt.QWidget()
         above = qt.QVBoxLayout()
         above.setContentsMargins(0, 0, 0, 0)
         above.spacing = 0
@@ -278,3 +288,14 @@ class Arranging:
     def _show_empty(self) -> None:
         say_why_empty(self._browser, self._empty)
         self._pages.currentIndex = 1
+
+
+def _above(strip: Any, page: Any) -> Any:
+    holder = qt.QWidget()
+    layout = qt.QVBoxLayout()
+    layout.setContentsMargins(0, 0, 0, 0)
+    layout.spacing = 0
+    layout.addWidget(strip)
+    layout.addWidget(page, 1)
+    holder.setLayout(layout)
+    return holder

@@ -18,14 +18,18 @@ from VisualDICOMBrowserLib.widgets.browser.arranging import Arranging
 from VisualDICOMBrowserLib.widgets.browser.dropping import DropOverlay, dropped_paths
 from VisualDICOMBrowserLib.widgets.browser.hearing import Hearing
 from VisualDICOMBrowserLib.widgets.browser.item_menus import ItemMenus
+from VisualDICOMBrowserLib.widgets.browser.key_actions import KeyActions
 from VisualDICOMBrowserLib.widgets.browser.keys import add_keys
 from VisualDICOMBrowserLib.widgets.browser.marking import fetching_patients, marks_of
 from VisualDICOMBrowserLib.widgets.browser.menus import show_menu
 from VisualDICOMBrowserLib.widgets.browser.navigation import Navigation
+from VisualDICOMBrowserLib.widgets.browser.remarks import PageRemarks
 from VisualDICOMBrowserLib.widgets.browser.selection_bar import SelectionBar
 from VisualDICOMBrowserLib.widgets.browser.showing import Showing
 from VisualDICOMBrowserLib.widgets.browser.toolbar import ToolBar
+from VisualDICOMBrowserLib.widgets.browser.watching import Watching
 from VisualDICOMBrowserLib.widgets.browser.windows import Windows
+from VisualDICOMBrowserLib.widgets.browser.worklist import Worklist
 from VisualDICOMBrowserLib.widgets.catalogue.catalogue import Catalogue
 from VisualDICOMBrowserLib.widgets.catalogue.entries import PatientEntry, StudyEntry
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
@@ -84,17 +88,22 @@ class Browser(qt.QWidget):
         self._menu: Any = None
         self._closed = False
         self._marks: dict[str, Any] = {}
+        self.fetching: set[Any] = set()
         self._next_update = 0.0
         self._changes = qt.QTimer(self)
         self._changes.timeout.connect(lambda *_args: self._take_changes())
         self.hearing, self.navigation = Hearing(self), Navigation(self)
+        self.worklist, self.watching = Worklist(self), Watching(self, lambda: self._show_watching())
         self._make_views()
+        self.remarks = PageRemarks(self)
         self.showing = Showing(self)
         self.windows = Windows(self)
         self.arranging = Arranging(self)
-        self.overlay = DropOverlay(self, self._dropped)
+        self.overlay = DropOverlay(self, self.import_paths)
         self.acceptDrops = True
-        self._keys = add_keys(self, self._key_table())
+        self.key_actions = KeyActions(self)
+        self._keys = add_keys(self, self.key_actions.everywhere())
+        self._keys += add_keys(self.arranging.patients, self.key_actions.at_patients())
         self.page.set_in_scene(host.in_scene())
         self.theme.follow(self, lambda: self.theme.apply(self))
         self._unsubscribe = client.subscribe(self.hearing.hear)
@@ -108,6 +117,7 @@ class Browser(qt.QWidget):
         self.loader.start()
         self.feed.refresh()
         self.status.refresh()
+        self.watching.refresh()
 
     def import_paths(self, paths: Sequence[str], copy: bool | None = None) -> None:
         """Import files and folders in the background."""
@@ -132,6 +142,7 @@ class Browser(qt.QWidget):
         self.windows.close_all()
         self.loader.close()
         self.run.close()
+        self.worklist.close()
         self.chips.end()
         self.jobs_panel.close_panel()
         self.status.close_line()
@@ -144,7 +155,7 @@ class Browser(qt.QWidget):
         self.feed = JobsFeed(context, self.hearing.say_resumed)
         self.acts = Actions(context, self.catalogue, self, self._scene_changed)
         self.menus = ItemMenus(self.acts, lambda: self.servers, context.host.in_scene, self.job_of, self)
-        self.loader = CatalogueLoader(context, self.catalogue, self.change_soon)
+        self.loader = CatalogueLoader(context, self.catalogue, self.change_soon, lambda: self.showing.refresh())
         self.run = SearchRun(context, self.catalogue, self._search_changed)
         self.search_bar = SearchBar(context, self._filters_changed, self._query, lambda: self.windows.open_servers())
         self.chips = SourceChips(
@@ -156,12 +167,16 @@ class Browser(qt.QWidget):
                 stop=self.run.stop,
                 narrow=self.search_bar.open_dates,
                 following=self.run.ask_next,
-                again=self._ask_again,
+                again=self.ask_again,
+                worklist=lambda: self.worklist.open(),
             ),
         )
         self.tabs = PatientTabs(context, self.navigation.tab_chosen)
         self.table = PatientTable(
-            context, self.navigation.rows_selected, self.navigation.row_opened, self._open_patient_menu
+            context,
+            self.navigation.rows_selected,
+            self.navigation.row_opened,
+            lambda entries, point: self.open_item_menu("PATIENT", entries, point),
         )
         self.picker = PatientPicker(context, lambda entry: self.showing.show(entry), self)
         self.page = PatientPage(
@@ -172,10 +187,13 @@ class Browser(qt.QWidget):
             lambda pixels: self.arranging.note_size(pixels),
             lambda study: self.showing.opened([study]),
         )
+        self._make_bars()
+
+    def _make_bars(self) -> None:
+        context = self.context
         self.count_label = label("", "strong")
-        self.patients_button = push_button(
-            self.theme, _("Patients"), self.navigation.open_picker, "search", _("Find a patient")
-        )
+        pick, find = self.navigation.open_picker, _("Find a patient")
+        self.patients_button = push_button(self.theme, _("Patients"), pick, "search", find)
         # In the side panel there is no room for tabs: the name opens the list of patients.
         self.name_button = push_button(self.theme, "", self.navigation.pick_patient, "", _("Show another patient"))
         self.toolbar = ToolBar(self.theme, self)
@@ -186,31 +204,10 @@ class Browser(qt.QWidget):
             self._select_nothing,
             lambda: self.menus.series(self.page.selected()),
         )
-        self.jobs_panel = JobsPanel(
-            context,
-            self.navigation.show_series,
-            self.feed,
-            lambda: self.arranging.show_jobs(False),
-            self.acts.load_now,
-        )
+        acts, show = self.acts, self.navigation.show_series
+        self.jobs_panel = JobsPanel(context, show, self.feed, lambda: self.arranging.show_jobs(False), acts.load_now)
         self.status = StatusLine(context, self.feed, self.navigation.jobs_pressed, lambda: self.windows.open_servers())
         self._end_jobs = self.feed.subscribe(lambda _changed: self._jobs_changed())
-
-    def _key_table(self) -> dict[str, Any]:
-        page, actions = self.page, self.acts
-        return {
-            "Ctrl+F": self.search_bar.focus_field,
-            "F5": self._ask_again,
-            "F11": self.toggle_full_screen,
-            "Ctrl+Tab": lambda: self.tabs.step(1),
-            "Ctrl+Shift+Tab": lambda: self.tabs.step(-1),
-            "Ctrl+J": lambda: self.arranging.show_jobs(not self.arranging.jobs_shown),
-            "Ctrl+L": lambda: self.choose_mode(not self.arranging.as_list),
-            "Ctrl+D": lambda: actions.fetch(page.selected()),
-            "Ctrl+I": lambda: self.open_metadata(*page.selected()[:2]),
-            "Ctrl+P": self.navigation.open_picker,
-            "Escape": self._escape,
-        }
 
     # Changes
 
@@ -230,7 +227,11 @@ class Browser(qt.QWidget):
 
     def _jobs_changed(self) -> None:
         self.page.update_jobs(self.feed.state)
-        self.table.set_fetching(fetching_patients(self.catalogue, self.feed.state.jobs()))
+        fetching = fetching_patients(self.catalogue, self.feed.state.jobs())
+        self.table.set_fetching(fetching)
+        if fetching != self.fetching:
+            self.fetching = fetching
+            self.showing.note_fetching()
         marks = marks_of(self.acts.loads_when_complete)
         if marks != self._marks:
             self._marks = marks
@@ -243,6 +244,7 @@ class Browser(qt.QWidget):
             self.servers = servers
             self.search_bar.set_servers(servers)
             self.chips.set_servers(servers)
+            self.worklist.set_servers(servers)
 
         self.context.ask("servers", take)
 
@@ -255,7 +257,8 @@ class Browser(qt.QWidget):
         self.showing.queried()
         self.run.ask(filters, servers, limit)
 
-    def _ask_again(self) -> None:
+    def ask_again(self) -> None:
+        """The last question to the servers once more, or what stands in the fields."""
         if self.run.filters is None:
             self.search_bar.query()
         else:
@@ -266,6 +269,7 @@ class Browser(qt.QWidget):
         self.chips.note_search(self.run.states, self.run.finished)
         self.chips.note_asked(self.run.asked_at)
         self.search_bar.set_server_states(self.run.states)
+        self.hearing.note_search()
         self.change_soon()
 
     # Patients
@@ -275,19 +279,21 @@ class Browser(qt.QWidget):
         self.arranging.show_page(True)
         self.name_button.text = entry.shown_name
         self.page.show_patient(entry, studies, series)
+        self.remarks.show_for(entry)
+        self._show_watching()
         self._series_selected()
+
+    def _show_watching(self) -> None:
+        self.page.show_watching(self.watching.words(self.page.patient.studies) if self.page.patient else "")
 
     def show_empty_page(self) -> None:
         """Nobody to show: say why, and what to do next."""
         self.arranging.show_page(False)
         self._series_selected()
 
-    def close_other_studies(self, studies: Sequence[StudyEntry]) -> None:
-        """Fold all studies but these."""
-        self.page.close_other_studies(studies[0])
-
     def _series_selected(self) -> None:
         chosen = self.page.selected()
+        self.acts.prefer(chosen, self.job_of)
         images = sum(each.image_count for each in chosen)
         where = _("all local") if all(each.complete for each in chosen) else _("some only on servers")
         self.selection_bar.show_selection(len(chosen), images, "", where, self.context.host.name)
@@ -316,9 +322,6 @@ class Browser(qt.QWidget):
             items = self.arranging.area_menu()
         self._menu = show_menu(self.theme, self, items, point)
 
-    def _open_patient_menu(self, entries: list[PatientEntry], point: Any) -> None:
-        self.open_item_menu("PATIENT", entries, point)
-
     def open_preview(self, series: Any) -> None:
         """Show a series large."""
         self.windows.open_preview(series)
@@ -336,7 +339,7 @@ class Browser(qt.QWidget):
         """Entries of the menu behind the gear."""
         return self.arranging.gear_menu()
 
-    def _escape(self) -> None:
+    def escape(self) -> None:
         """Leave what is open, one thing at a time."""
         if self.windows.close_preview() or self.acts.take_back_loading(self.page.selected()):
             return
@@ -391,6 +394,3 @@ class Browser(qt.QWidget):
         if dropped_paths(event.mimeData()):
             event.acceptProposedAction()
             self.overlay.begin()
-
-    def _dropped(self, paths: list[str], copy: bool) -> None:
-        self.import_paths(paths, copy)

@@ -53,6 +53,7 @@ def say_sum(browser: Any, empty: EmptyState, patients: Sequence[Any]) -> None:
     series = [each for study in studies for each in study.series if each.local]
     buttons = [
         (_("Fetch all"), lambda: browser.acts.fetch_studies(remote)),
+        (_("Send..."), lambda: browser.key_actions.send_these("PATIENT", patients)),
         (_("Copy Python code"), lambda: browser.acts.copy_python(series)),
         (_("Delete..."), lambda: browser.acts.delete("PATIENT", [each for each in patients if each.local])),
     ]

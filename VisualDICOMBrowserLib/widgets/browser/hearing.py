@@ -8,7 +8,7 @@ from VisualDICOMBrowserLib.widgets.language import _, plural
 
 __all__ = ["Hearing"]
 
-_ENGINE_KEY = "engine"
+_ENGINE_KEY, _RESTART_KEY, _SERVERS_KEY = "engine", "restart", "servers"
 _QUIET_KINDS = ("find", "thumbnail", "test", "echo")
 
 
@@ -22,6 +22,8 @@ class Hearing:
 
     def __init__(self, browser: Any) -> None:
         self._browser = browser
+        self._just_ready = self._restarted = False
+        self._told_of: float | None = None
 
     def hear(self, event: dict[str, Any]) -> None:
         """Take an event of the engine; catalogue, search and jobs hear by themselves."""
@@ -35,18 +37,47 @@ class Hearing:
         elif name == "engine_ready":
             browser.note_bar.take_back(_ENGINE_KEY)
             browser.ask_servers()
+            browser.worklist.begin_anew()
         elif name == "engine_notice":
             level = str(event.get("level", "info"))
-            browser.note_bar.say(str(event.get("message", "")), level, (), _ENGINE_KEY if level == "error" else "")
+            # The engine's client says so right after the new engine is ready.
+            self._restarted = self._restarted or (self._just_ready and level == "warning")
+            key = {"error": _ENGINE_KEY, "warning": _RESTART_KEY}.get(level, "")
+            browser.note_bar.say(str(event.get("message", "")), level, (), key)
         elif name == "job_finished":
             self._job_ended(event["job"])
+        browser.watching.hear(event)
+        self._just_ready = name == "engine_ready"
 
     def say_resumed(self, count: int) -> None:
         """Say that an earlier session's jobs go on."""
         browser = self._browser
-        text = plural(count, "{count} unfinished job goes on.", "{count} unfinished jobs go on.")
+        if self._restarted:
+            text = _("The background engine was restarted. ") + plural(
+                count, "{count} job goes on.", "{count} jobs go on."
+            )
+        else:
+            text = plural(count, "{count} unfinished job goes on.", "{count} unfinished jobs go on.")
+        browser.note_bar.take_back(_RESTART_KEY)
         show = (_("Show"), lambda: browser.arranging.show_jobs(True))
-        browser.note_bar.say(text, "info", (show, (_("Pause all"), lambda: browser.jobs_panel.pause_all())))
+        pause = (_("Pause all"), lambda: browser.jobs_panel.pause_all())
+        browser.note_bar.say(text, "info", (show, pause), _RESTART_KEY)
+
+    def note_search(self) -> None:
+        """Say that no server has answered, once for each query; what is here stays."""
+        browser, run = self._browser, self._browser.run
+        states = run.states
+        if not run.finished or not states or any(each["state"] != "failed" for each in states.values()):
+            if states:
+                browser.note_bar.take_back(_SERVERS_KEY)
+            return
+        if self._told_of != run.asked_at:
+            self._told_of = run.asked_at
+            names = list(states)
+            test = (_("Test connections"), lambda: browser.windows.test_servers(names))
+            again = (_("Ask again"), browser.ask_again)
+            text = _("No server answered. What is here stays.")
+            browser.note_bar.say(text, "error", (test, again), _SERVERS_KEY)
 
     def _job_ended(self, job: dict[str, Any]) -> None:
         """Say what failed in the background, and what an import left out; the rest is in the job list."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 from collections.abc import Callable, Sequence
 from functools import partial
 from typing import Any
@@ -9,10 +10,9 @@ from typing import Any
 from VisualDICOMBrowserLib.widgets.browser.actions import Actions, series_label
 from VisualDICOMBrowserLib.widgets.browser.menus import SEPARATOR, Item
 from VisualDICOMBrowserLib.widgets.language import _
+from VisualDICOMBrowserLib.widgets.page.words import watch_choices
 
 __all__ = ["ItemMenus"]
-
-_WATCH_MINUTES = ((60, "1 hour"), (240, "4 hours"), (1440, "1 day"))
 
 
 class ItemMenus:
@@ -96,7 +96,7 @@ class ItemMenus:
         not_here = "" if local else _("Nothing of it is here yet; fetch it first.")
         return [
             Item(_("Load All Series"), lambda: act.load(series), "" if series else _("Its series are not known yet.")),
-            Item(_("Fetch Study"), lambda: act.fetch_studies(chosen), no_server),
+            Item(_("Fetch Study"), lambda: act.fetch_studies(chosen), no_server, "Ctrl+D"),
             Item(_("Fetch Again"), lambda: act.fetch_studies(chosen, True), no_server),
             self._watch_menu(chosen, no_server),
             SEPARATOR,
@@ -108,7 +108,13 @@ class ItemMenus:
                 "" if series else _("Its series are not known yet."),
                 "Ctrl+I",
             ),
-            Item(_("Close Other Studies"), lambda: browser.close_other_studies(chosen)),
+            Item(
+                _("Select All Series"),
+                lambda: browser.page.select([each.SeriesInstanceUID for each in series], False),
+                "" if series else _("Its series are not known yet."),
+                "Ctrl+A",
+            ),
+            Item(_("Close Other Studies"), lambda: browser.page.close_other_studies(chosen[0])),
             SEPARATOR,
             self._copy_menu("StudyInstanceUID", chosen, here),
             Item(_("Delete from Local Database..."), lambda: act.delete("STUDY", local), not_here, "Del"),
@@ -124,14 +130,14 @@ class ItemMenus:
         return [
             Item(_("Open in Tab"), lambda: browser.navigation.open_patients(chosen)),
             Item(_("Fetch All Studies"), lambda: act.fetch_studies(remote), no_server, "Ctrl+D"),
-            Item(_("Look for Priors"), lambda: browser.navigation.look_for_priors(chosen), key="F5"),
+            Item(_("Look for Priors"), lambda: browser.navigation.look_for_priors(chosen)),
             self._watch_menu(remote, no_server),
             self._allow_menu(chosen),
             SEPARATOR,
             self.send_menu("PATIENT", local, not_here),
             Item(_("Export..."), None, _("Export comes with a later version."), "Ctrl+E"),
             SEPARATOR,
-            self._copy_menu("PatientID", chosen, []),
+            self._copy_menu("PatientID", chosen, [each for study in studies for each in study.series if each.local]),
             Item(_("Delete from Local Database..."), lambda: act.delete("PATIENT", local), not_here, "Del"),
         ]
 
@@ -143,6 +149,7 @@ class ItemMenus:
         return Item(
             _("Send to"),
             items=[Item(name, partial(self._send, level, entries, name)) for name in names],
+            key="Ctrl+Shift+S",
         )
 
     def _send(self, level: str, entries: Sequence[Any], server: str) -> None:
@@ -158,15 +165,24 @@ class ItemMenus:
             _("Copy"),
             items=[
                 Item(_("UID") if field != "PatientID" else _("ID"), lambda: act.copy_text(_lines(field, chosen))),
+                *(
+                    [Item(_("Name"), lambda: act.copy_text(_lines("shown_name", chosen)))]
+                    if field == "PatientID"
+                    else []
+                ),
                 Item(_("File Paths"), lambda: act.copy_paths(series), nothing),
                 Item(_("Python Code"), lambda: act.copy_python(series), nothing),
             ],
         )
 
     def _watch_menu(self, studies: Sequence[Any], why_not: str) -> Item:
+        watched = self._browser.watching.watched(studies)
         items = [
-            Item(_(text), partial(self._actions.watch, studies, minutes), why_not) for minutes, text in _WATCH_MINUTES
+            Item(words, partial(self._actions.watch, studies, minutes), why_not)
+            for words, minutes in watch_choices(datetime.datetime.now())
         ]
+        not_watched = "" if watched else _("It is not watched.")
+        items.append(Item(_("Stop Watching"), partial(self._actions.stop_watching, watched), not_watched))
         return Item(_("Watch for New Images"), items=items)
 
     def _allow_menu(self, chosen: Sequence[Any]) -> Item:

@@ -1,4 +1,4 @@
-"""What cards and rows show beside their records: what loads when complete, who is being fetched.
+"""What cards, rows and tabs show beside their records: what loads when complete, who is being fetched.
 
 Pure functions on the catalogue and the jobs; no Qt.
 """
@@ -9,10 +9,10 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from VisualDICOMBrowserLib.widgets.catalogue.catalogue import Catalogue
-from VisualDICOMBrowserLib.widgets.catalogue.entries import PatientKey
+from VisualDICOMBrowserLib.widgets.catalogue.entries import PatientEntry, PatientKey
 from VisualDICOMBrowserLib.widgets.page.states import Marks
 
-__all__ = ["fetching_patients", "marks_of"]
+__all__ = ["fetching_patients", "marks_of", "tab_icon"]
 
 _UNDER_WAY = ("running", "queued", "waiting")
 
@@ -31,3 +31,14 @@ def fetching_patients(catalogue: Catalogue, jobs: Iterable[Mapping[str, Any]]) -
             if study is not None:
                 found.add(study.patient.key)
     return found
+
+
+def tab_icon(entry: PatientEntry, fetching: bool) -> tuple[str, str]:
+    """Icon and colour of a patient's tab: to be checked, being fetched, only on servers, or here."""
+    if entry.where == "check":
+        return "warning", "warn"
+    if fetching:
+        return "cloud-down", "accent"
+    if entry.where == "remote":
+        return "cloud", "accent"
+    return "person", "mid"

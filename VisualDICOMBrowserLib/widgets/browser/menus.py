@@ -37,14 +37,13 @@ def fill_menu(menu: Any, items: Sequence[Item]) -> None:
         if item is SEPARATOR:
             menu.addSeparator()
         elif item.items:
-            fill_menu(menu.addMenu(item.text), item.items)
+            fill_menu(menu.addMenu(_with_key(item)), item.items)
         else:
             _add(menu, item)
 
 
 def _add(menu: Any, item: Item) -> None:
-    text = f"{item.text}\t{item.key}" if item.key else item.text
-    entry = menu.addAction(text)
+    entry = menu.addAction(_with_key(item))
     entry.enabled = not item.why_not and item.action is not None
     entry.toolTip = item.why_not
     if item.checked is not None:
@@ -53,6 +52,10 @@ def _add(menu: Any, item: Item) -> None:
     run = item.action
     if run is not None:
         entry.triggered.connect(lambda *_args, run=run: run())
+
+
+def _with_key(item: Item) -> str:
+    return f"{item.text}\t{item.key}" if item.key else item.text
 
 
 def show_menu(theme: Any, parent: Any, items: Sequence[Item], point: Any) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
@@ -71,11 +71,18 @@ class Navigation:
 
     def look_for_priors(self, patients: Sequence[PatientEntry]) -> None:
         """Ask all servers for all studies of patients."""
+        self.look_for_priors_of([entry.PatientID for entry in patients])
+
+    def look_for_priors_of(self, patient_ids: Sequence[str], on_end: Callable[[], None] | None = None) -> bool:
+        """Ask all servers for all studies of patients with these IDs; False if there is nobody to ask."""
         browser = self._browser
+        wanted = [each for each in patient_ids if each.strip()]
         names = [each["name"] for each in browser.servers if each.get("enabled") and each.get("query_enabled", True)]
-        if names and browser.context.host.before_network():
-            for entry in patients:
-                browser.run.ask_patient(entry.PatientID, names)
+        if not names or not wanted or not browser.context.host.before_network():
+            return False
+        for patient_id in wanted:
+            browser.run.ask_patient(patient_id, names, on_end)
+        return True
 
     def show_series(self, study_uid: str, series_uids: list[str]) -> None:
         """Show the patient of a study, with series of it selected."""

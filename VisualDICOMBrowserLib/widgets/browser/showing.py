@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+from VisualDICOMBrowserLib.widgets.browser.marking import tab_icon
 from VisualDICOMBrowserLib.widgets.catalogue.entries import PatientEntry, SeriesEntry, StudyEntry
 from VisualDICOMBrowserLib.widgets.language import _, plural
 
@@ -39,6 +40,7 @@ class Showing:
         self._wanted_id = ""
         self._shown: set[PatientEntry] = set()
         self._local: tuple[int, int] | None = None
+        self._total = 0
         self.entries: list[PatientEntry] = []
         self.current: PatientEntry | None = None
         self.show_all_series = False
@@ -68,9 +70,9 @@ class Showing:
         if entry is not None:
             self._views.tabs.open_tab(entry)
             self._views.table.select_patient(entry.key)
+            self._views.loader.hurry(entry.rows, lambda: self.show_page() if entry is self.current else None)
             self._context.ask("show_patient", None, lambda _error: None, PatientID=entry.PatientID)
             self._remember()
-            self._views.loader.hurry(entry.rows)
         self.show_page()
 
     def show_id(self, patient_id: str) -> bool:
@@ -155,7 +157,9 @@ class Showing:
         """Say how many there are; `changed` when the catalogue has."""
         views = self._views
         here = sum(1 for each in self.entries if each.local)
-        local = here, sum(1 for each in self._catalogue.patients() if each.local)
+        if changed:
+            self._total = sum(1 for each in self._catalogue.patients() if each.local)
+        local = here, self._total
         if local != self._local:
             self._local = local
             views.chips.note_local(*local)
@@ -163,6 +167,10 @@ class Showing:
         views.count_label.text = self._count_text(here)
         if changed:
             views.search_bar.set_modality_counts(self._catalogue.modality_counts())
+
+    def note_fetching(self) -> None:
+        """Other patients are being fetched than before: show it on their tabs."""
+        self._note_tabs(None)
 
     def _note_tabs(self, news: Sequence[PatientEntry] | None) -> None:
         """Bring the tabs of patients that have changed up to date, of all if it is not known which have."""
@@ -175,7 +183,7 @@ class Showing:
             if entry is None:
                 tabs.close_tab(key)
             else:
-                tabs.note(entry, *_icon_of(entry))
+                tabs.note(entry, *tab_icon(entry, entry.key in self._views.fetching))
 
     def _count_text(self, here: int) -> str:
         text = plural(len(self.entries), "{count} patient", "{count} patients")
@@ -221,11 +229,3 @@ class Showing:
         if missing:
             self._asked_pictures.update(missing)
             self._context.ask("make_thumbnails", None, lambda _error: None, series=missing)
-
-
-def _icon_of(entry: PatientEntry) -> tuple[str, str]:
-    if entry.where == "check":
-        return "warning", "warn"
-    if entry.where == "remote":
-        return "cloud", "accent"
-    return "person", "mid"

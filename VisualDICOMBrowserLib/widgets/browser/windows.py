@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 from typing import Any
 
@@ -37,6 +38,10 @@ class Windows:
         if name:
             window.show_server(name)
         return window
+
+    def test_servers(self, names: Sequence[str]) -> None:
+        """The list of servers, with tests of these under way."""
+        self.open_servers().test_many(list(names))
 
     def open_settings(self) -> Any:
         """All settings in one place."""

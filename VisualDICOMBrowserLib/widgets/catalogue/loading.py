@@ -6,6 +6,7 @@ time, so that a busy import is followed as fast as the engine answers and no fas
 
 from __future__ import annotations
 
+import gc
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -32,12 +33,21 @@ class CatalogueLoader:
     catalogue : Catalogue
     on_change : Callable[[], None]
         Called after every page and every change that was taken.
+    on_listed : Callable[[], None], optional
+        Called besides when all patients are known, before their studies are read.
     """
 
-    def __init__(self, context: BrowserContext, catalogue: Catalogue, on_change: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        context: BrowserContext,
+        catalogue: Catalogue,
+        on_change: Callable[[], None],
+        on_listed: Callable[[], None] = lambda: None,
+    ) -> None:
         self._context = context
         self._catalogue = catalogue
         self._on_change = on_change
+        self._on_listed = on_listed
         self._round = 0
         self._reading = False
         self._again = False
@@ -65,14 +75,14 @@ class CatalogueLoader:
         """Whether all patients of the database are known, be it without their studies."""
         return not self._reading or self._level > 0
 
-    def hurry(self, rows: Sequence[int]) -> None:
+    def hurry(self, rows: Sequence[int], on_known: Callable[[], None]) -> None:
         """Learn all of the patients with these row numbers now, before what else is still to be read."""
         asked_in = self._round
 
         def take(reply: dict[str, Any]) -> None:
             if asked_in == self._round:
                 self._catalogue.update(reply)
-                self._on_change()
+                on_known()
 
         if self._reading and rows:
             self._context.ask("rows", take, lambda _error: None, patients=list(rows))
@@ -91,6 +101,7 @@ class CatalogueLoader:
         """Hear of nothing any more."""
         self._round += 1
         self._end()
+        gc.unfreeze()
 
     def note(self, event: Mapping[str, Any]) -> None:
         """Take an event of the engine."""
@@ -148,10 +159,15 @@ class CatalogueLoader:
         self._catalogue.set_rows(_LEVELS[level], reply["fields"], reply["rows"])
         if last:
             self._here.update(row[0] for row in reply["rows"])
+        # Entries refer to each other; a search for garbage among them all holds up the window for a tenth of a second.
+        gc.collect(1)
+        gc.freeze()
         if following is None:
             self._level = level + 1
             if last:
                 self._finish()
+            elif level == 0:
+                self._on_listed()
         self._on_change()
 
     def _finish(self) -> None:

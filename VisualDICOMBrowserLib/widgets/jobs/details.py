@@ -32,6 +32,8 @@ __all__ = ["JobDetails"]
 
 _LOG_EVERY_MS = 1000
 
+_MARGIN = 16
+
 
 class JobDetails(qt.QFrame):
     """The pane beside the list.
@@ -62,6 +64,7 @@ class JobDetails(qt.QFrame):
         self._technical = False
         self._shown_steps: list[NextStep] = []
         self._steps_of: tuple[str, ...] = ()
+        self._buttons_width = 0
         self._log_timer = qt.QTimer()
         self._log_timer.interval = _LOG_EVERY_MS
         self._log_timer.timeout.connect(lambda *_: self._ask_log())
@@ -218,11 +221,24 @@ class JobDetails(qt.QFrame):
                 old.hide()
                 old.deleteLater()
         several = len(self._jobs) > 1
-        layout.setDirection(qt.QBoxLayout.TopToBottom if several else qt.QBoxLayout.LeftToRight)
-        for number, step in enumerate(steps):
-            layout.addWidget(self._button(step, number == 0 and not several))
+        buttons = [self._button(step, number == 0 and not several) for number, step in enumerate(steps)]
+        for button in buttons:
+            layout.addWidget(button)
+        self._buttons_width = sum(each.sizeHint.width() for each in buttons) + layout.spacing * max(0, len(buttons) - 1)
+        self._arrange_steps()
         layout.addStretch(1)
         self._buttons.visible = bool(steps)
+
+    def _arrange_steps(self) -> None:
+        """Below each other for several jobs, and where a row of them has no room."""
+        room = self.width - 2 * self._context.theme.px(_MARGIN)
+        stacked = len(self._jobs) > 1 or self._buttons_width > room
+        self._buttons.layout().setDirection(qt.QBoxLayout.TopToBottom if stacked else qt.QBoxLayout.LeftToRight)
+
+    def resizeEvent(self, event: Any) -> None:
+        """Arrange the buttons for the new width."""
+        self._arrange_steps()
+        qt.QFrame.resizeEvent(self, event)
 
     def _button(self, step: NextStep, first: bool) -> Any:
         def act() -> None:

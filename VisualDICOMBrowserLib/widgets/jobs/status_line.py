@@ -64,7 +64,9 @@ class StatusLine(qt.QWidget):
 
     def refresh(self) -> None:
         """Ask what is in the database and whether our listener runs."""
-        self._ask_database()
+        # What is in the database can wait until the patients are listed.
+        if not self._count_timer.active:
+            self._count_timer.start()
         self._context.ask("node", self._take_node, lambda _error: None)
 
     def close_line(self) -> None:
@@ -203,7 +205,7 @@ class StatusLine(qt.QWidget):
         def no_info(_error: Exception) -> None:
             self._context.ask("counts", self._take_database, lambda _fault: None)
 
-        self._context.ask("database_info", self._take_database, no_info)
+        self._context.ask("database_info", self._take_database, no_info, brief=True)
 
     def _take_database(self, info: dict[str, Any]) -> None:
         text = plural(int(info.get("patients") or 0), "{count} patient", "{count} patients")

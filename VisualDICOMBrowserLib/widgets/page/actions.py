@@ -67,6 +67,10 @@ class PageActions(Protocol):
         """Fetch what is new of studies for so long."""
         ...
 
+    def stop_watching(self, studies: Sequence[Any]) -> None:
+        """Look for what is new of studies no more."""
+        ...
+
     def menu(self, level: str, entries: Sequence[Any], point: Any) -> None:
         """Open the menu of entries of a level (``SERIES``, ``STUDY``, ``PATIENT``; empty: of the page)."""
         ...

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import datetime
 from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import qt
@@ -12,14 +13,12 @@ from VisualDICOMBrowserLib.widgets.language import _, plural
 from VisualDICOMBrowserLib.widgets.look.parts import ElidedLabel, Pill, icon_label, label, push_button, tool_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme, set_state
 from VisualDICOMBrowserLib.widgets.page.actions import PageActions
-from VisualDICOMBrowserLib.widgets.page.words import DOT, count_text
+from VisualDICOMBrowserLib.widgets.page.words import DOT, count_text, watch_choices
 from VisualDICOMBrowserLib.widgets.wording import written_date
 
 __all__ = ["PatientHeader", "Place", "places_of", "who_text"]
 
 _MOST_PILLS = 4
-_ALWAYS_MINUTES = 10 * 365 * 24 * 60.0
-_EVENING_HOUR = 18
 _TWO_YEARS_DAYS = 730
 
 Place = tuple[str, str]
@@ -73,7 +72,7 @@ class PatientHeader(qt.QFrame):
         self._actions = actions
         self._patient: Any = None
         self._studies: list[Any] = []
-        self._narrow = self._brief = False
+        self._narrow = self._brief = self._watched = False
         self._menu: Any = None
         self.sizePolicy = qt.QSizePolicy(qt.QSizePolicy.Ignored, qt.QSizePolicy.Fixed)
         set_state(self, "line", "below")
@@ -134,9 +133,10 @@ class PatientHeader(qt.QFrame):
         self._patient, self._studies = patient, list(studies)
         self._fill()
 
-    def watching_until(self, text: str) -> None:
+    def show_watching(self, words: str) -> None:
         """Tell until when new images are watched for; empty if they are not."""
-        self._watch.text = _("Watching until {time}").format(time=text) if text else _("Watch for new images")
+        self._watched = bool(words)
+        self._watch.text = words or _("Watch for new images")
 
     def fit(self, width: int) -> None:
         """Show less in a narrow window."""
@@ -228,22 +228,15 @@ class PatientHeader(qt.QFrame):
         self._actions.fetch_studies([each for each in studies if each.sources and not each.complete])
 
     def _watch_menu(self) -> None:
-        now = datetime.datetime.now()
-        evening = now.replace(hour=_EVENING_HOUR, minute=0, second=0, microsecond=0)
-        items = [(_("For 1 hour"), lambda: self._watch_for(60)), (_("For 4 hours"), lambda: self._watch_for(240))]
-        if evening > now:
-            minutes = (evening - now).total_seconds() / 60
-            items.append((_("Until 18:00"), lambda: self._watch_for(minutes)))
-        items.append((_("Always"), lambda: self._watch_for(_ALWAYS_MINUTES)))
+        items: list[tuple[str, Callable[[], None]]] = [
+            (words, partial(self._watch_for, minutes)) for words, minutes in watch_choices(datetime.datetime.now())
+        ]
+        if self._watched:
+            items.append((_("Stop watching"), lambda: self._actions.stop_watching(self._studies)))
         self._popup(self._watch, items)
 
     def _watch_for(self, minutes: float) -> None:
         self._actions.watch(self._studies, minutes)
-        if minutes >= _ALWAYS_MINUTES:
-            self._watch.text = _("Watching")
-        else:
-            end = datetime.datetime.now() + datetime.timedelta(minutes=minutes)
-            self.watching_until(end.strftime("%H:%M"))
 
     def _open_menu(self) -> None:
         if self._patient is not None:

@@ -259,6 +259,15 @@ class PatientPage(qt.QWidget):
         row = self._list.row(self._view.currentIndex().row())
         return None if row is None else row.series
 
+    def active(self) -> tuple[Any, Any]:
+        """Study and series of the active row; None for what there is not."""
+        row = self._list.row(self._view.currentIndex().row())
+        return (None, None) if row is None else (row.study, row.series)
+
+    def show_watching(self, words: str) -> None:
+        """Say in the header until when new images are watched for; empty if they are not."""
+        self._header.show_watching(words)
+
     def select(self, series_uids: Sequence[str], show: bool = True) -> None:
         """Select series, and bring the first one into view, its study opened."""
         wanted = set(series_uids)

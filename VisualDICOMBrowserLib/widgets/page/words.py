@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from typing import Any
 
 from VisualDICOMBrowserLib.widgets.language import _, plural
@@ -22,12 +22,15 @@ __all__ = [
     "time_text",
     "title_of",
     "wait_text",
+    "watch_choices",
     "where_text",
     "why_failed",
 ]
 
 DOT = " \u00b7 "
 _TIMES = "\u00d7"
+_ALWAYS_MINUTES = 10 * 365 * 24 * 60.0
+_EVENING_HOUR = 18
 _DAYS_OF_MONTH, _DAYS_OF_YEAR = 30.44, 365.25
 _REASONS = {
     "refused": "Refused",
@@ -148,6 +151,15 @@ def earlier_text(newest: str, value: str) -> str:
     if months < 24:
         return plural(months, "{count} month earlier", "{count} months earlier")
     return plural(int(days / _DAYS_OF_YEAR), "{count} year earlier", "{count} years earlier")
+
+
+def watch_choices(now: datetime) -> list[tuple[str, float]]:
+    """For how long new images can be watched for: words, and minutes."""
+    evening = now.replace(hour=_EVENING_HOUR, minute=0, second=0, microsecond=0)
+    choices = [(_("For 1 hour"), 60.0), (_("For 4 hours"), 240.0)]
+    if evening > now:
+        choices.append((_("Until 18:00"), (evening - now).total_seconds() / 60))
+    return [*choices, (_("Always"), _ALWAYS_MINUTES)]
 
 
 def _date(value: str) -> date | None:

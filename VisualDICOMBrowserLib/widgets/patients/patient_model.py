@@ -70,6 +70,12 @@ class PatientModel(qt.QAbstractTableModel):
         """Row of a patient, -1 if it is not shown."""
         return next((row for row, entry in enumerate(self._entries) if entry.key == key), -1)
 
+    def rows_of(self, keys: Collection[PatientKey]) -> dict[PatientKey, int]:
+        """Rows of patients by their keys, of those that are shown."""
+        # Most patients differ by their ID already, which is compared quicker than a whole key is hashed.
+        ids = {key[0] for key in keys}
+        return {entry.key: row for row, entry in enumerate(self._entries) if entry.key[0] in ids and entry.key in keys}
+
     def set_titles(self, titles: dict[str, str]) -> None:
         """Take the titles of the columns."""
         self._titles.update(titles)
@@ -116,9 +122,12 @@ class PatientModel(qt.QAbstractTableModel):
 
     def _ordered(self) -> list[PatientEntry]:
         sort = COLUMNS[self._column].sort
-        values = self._values = {entry: sort(entry) for entry in self._given}
-        said = [entry for entry in self._given if values[entry] not in ("", ())]
+        given, values = self._given, list(map(sort, self._given))
+        self._values = dict(zip(given, values, strict=True))
+        blank: list[int] = []
+        said: Any = range(len(given))
+        if "" in values or () in values:
+            blank = [row for row, value in enumerate(values) if value in ("", ())]
+            said = [row for row, value in enumerate(values) if value not in ("", ())]
         ordered = sorted(said, key=values.__getitem__, reverse=self._descending)
-        if len(said) < len(values):
-            ordered += [entry for entry in self._given if values[entry] in ("", ())]
-        return ordered
+        return [given[row] for row in (*ordered, *blank)]

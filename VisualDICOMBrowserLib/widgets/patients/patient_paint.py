@@ -45,15 +45,23 @@ class PatientDelegate(qt.QStyledItemDelegate):
         self._font = qt.QApplication.font()
         self._bold = scaled_font(self._font, 1.0, True)
         self._small = scaled_font(self._font, _SMALL)
+        self._pixels: dict[float, int] = {}
         self.narrow = False
         self._tags: dict[tuple[str, str, str], tuple[Any, int, int]] = {}
         self._more_width = text_width("+9", self._small)
 
+    def _px(self, length: float) -> int:
+        """A length as of `Theme.px`, remembered: hundreds of cells ask for it at every painting."""
+        pixels = self._pixels.get(length)
+        if pixels is None:
+            pixels = self._pixels[length] = self._theme.px(length)
+        return pixels
+
     def sizeHint(self, option: Any, index: Any) -> Any:
         """Rows are all of the same height."""
         lines = qt.QFontMetrics(self._font).height()
-        height = lines + qt.QFontMetrics(self._small).height() + self._theme.px(14) if self.narrow else 0
-        return qt.QSize(self._theme.px(40), max(height, self._theme.px(_TWO_LINES if self.narrow else _ROW)))
+        height = lines + qt.QFontMetrics(self._small).height() + self._px(14) if self.narrow else 0
+        return qt.QSize(self._px(40), max(height, self._px(_TWO_LINES if self.narrow else _ROW)))
 
     def paint(self, painter: Any, option: Any, index: Any) -> None:
         """Paint one cell."""
@@ -82,11 +90,11 @@ class PatientDelegate(qt.QStyledItemDelegate):
         painter.fillRect(rect, self._theme.colour("selection" if selected else "hover" if hovered else plain))
         if selected and first:
             mark = qt.QRect(rect)
-            mark.setWidth(self._theme.px(_MARK))
+            mark.setWidth(self._px(_MARK))
             painter.fillRect(mark, self._theme.colour("accent"))
 
     def _paint_cell(self, painter: Any, rect: Any, entry: PatientEntry, number: int) -> None:
-        column, gap = COLUMNS[number], self._theme.px(_GAP)
+        column, gap = COLUMNS[number], self._px(_GAP)
         cell = rect.adjusted(gap, 0, -gap // 2, 0)
         if column.name == "patient":
             self._paint_name(painter, rect.adjusted(gap + 2, 0, -gap // 2, 0), entry)
@@ -104,7 +112,7 @@ class PatientDelegate(qt.QStyledItemDelegate):
             draw_text(painter, place, column.text(entry), self._font, self._theme.colour(token), align)
 
     def _paint_name(self, painter: Any, rect: Any, entry: PatientEntry) -> None:
-        gap = self._theme.px(_GAP)
+        gap = self._px(_GAP)
         pill = plural(entry.new, "{count} new", "{count} new") if entry.new else ""
         room = qt.QRect(rect)
         if pill:
@@ -115,7 +123,7 @@ class PatientDelegate(qt.QStyledItemDelegate):
             draw_pill(painter, self._theme, rect.x() + width + gap, middle, pill, "new", self._font)
 
     def _paint_modalities(self, painter: Any, rect: Any, modalities: tuple[str, ...]) -> None:
-        x, middle, space = rect.x(), rect.y() + rect.height() // 2, self._theme.px(4)
+        x, middle, space = rect.x(), rect.y() + rect.height() // 2, self._px(4)
         for number, modality in enumerate(modalities):
             rest = len(modalities) - number
             tag, width, height = self._tag(modality)
@@ -146,16 +154,16 @@ class PatientDelegate(qt.QStyledItemDelegate):
 
     def _paint_where(self, painter: Any, rect: Any, entry: PatientEntry) -> None:
         icon, token, words = where_words(entry, fetching=entry.key in self._model.fetching)
-        side = self._theme.px(_ICON)
+        side = self._px(_ICON)
         mark = qt.QRect(rect.x(), rect.y(), side, rect.height())
         draw_icon(painter, self._theme, icon, token, mark)
-        text = rect.adjusted(side + self._theme.px(5), 0, self._theme.px(2), 0)
+        text = rect.adjusted(side + self._px(5), 0, self._px(2), 0)
         colour = self._theme.colour("warn" if token == "warn" else "mid")
         draw_text(painter, text, words, self._small, colour)
 
     def _paint_two_lines(self, painter: Any, rect: Any, entry: PatientEntry) -> None:
-        gap, side = self._theme.px(12), self._theme.px(_ICON)
-        inner = rect.adjusted(gap, self._theme.px(5), -gap, -self._theme.px(5))
+        gap, side = self._px(12), self._px(_ICON)
+        inner = rect.adjusted(gap, self._px(5), -gap, -self._px(5))
         half = inner.height() // 2
         top = qt.QRect(inner.x(), inner.y(), inner.width(), half)
         below = qt.QRect(inner.x(), inner.y() + half, inner.width(), inner.height() - half)

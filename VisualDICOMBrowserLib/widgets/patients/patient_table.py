@@ -228,12 +228,16 @@ class PatientTable(qt.QTreeView):
         if self.currentIndex().isValid() or self.selectionModel().selectedRows():
             return  # nothing was reset
         model, selection = self.selectionModel(), qt.QItemSelection()
-        for row, entry in enumerate(self._model.entries()):
-            if entry.key in keys:
+        rows = self._model.rows_of(keys if current is None else {*keys, current})
+        for key, row in rows.items():
+            if key in keys:
                 index = self._model.index(row, 0)
                 selection.select(index, index)
-            if entry.key == current:
-                model.setCurrentIndex(self._model.index(row, self._first_column()), qt.QItemSelectionModel.NoUpdate)
+        if current is not None and current in rows:
+            index = self._model.index(rows[current], self._first_column())
+            model.setCurrentIndex(index, qt.QItemSelectionModel.NoUpdate)
+        if not rows:
+            return
         model.select(selection, qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows)
 
     def _first_column(self) -> int:

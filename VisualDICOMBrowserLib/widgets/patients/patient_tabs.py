@@ -16,8 +16,6 @@ __all__ = ["PatientTabs"]
 
 MOST_TABS = 12
 _LONGEST_TAB = 260
-_BESIDE_TEXT = 82
-"""What a tab has beside its text: icon, cross, and the space around them."""
 
 
 class PatientTabs(qt.QTabBar):
@@ -126,12 +124,7 @@ class PatientTabs(qt.QTabBar):
     def tabSizeHint(self, number: int) -> Any:
         """Long names do not push the others away."""
         wanted = qt.QTabBar.tabSizeHint(self, number)
-        # Qt 5 measures the text in the bar's own font, not in the bold one of the current tab.
-        font = qt.QFont(self.font)
-        font.setBold(True)
-        text = qt.QFontMetrics(font).horizontalAdvance(self.tabText(number))
-        width = max(wanted.width(), text + self._theme.px(_BESIDE_TEXT))
-        return qt.QSize(min(width, self._theme.px(_LONGEST_TAB)), wanted.height())
+        return qt.QSize(min(wanted.width(), self._theme.px(_LONGEST_TAB)), wanted.height())
 
     def mouseReleaseEvent(self, event: Any) -> None:
         """The middle button closes a tab."""

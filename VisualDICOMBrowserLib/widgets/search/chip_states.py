@@ -102,12 +102,19 @@ def local_chip(shown: int, total: int, *, short: bool = False) -> ChipState:
 
 
 def worklist_chip(count: int, *, busy: bool, failed: bool) -> ChipState:
-    """The chip that opens the worklist."""
-    words = _("asking") if busy else _("failed") if failed else _("{count} today").format(count=f"{count:,}")
+    """The chip that opens the worklist; a count below 0 stands for not asked yet."""
+    today = _("{count} today").format(count=f"{count:,}") if count >= 0 else _("not asked")
+    words = _("asking") if busy else _("failed") if failed else today
     tone = "error" if failed and not busy else "plain"
     hint = _("Scheduled procedures of today. Click to see them.")
     return ChipState(
-        _("Worklist"), words, "calendar", tone, hint=hint, short=("", "" if busy else f"{count:,}"), worklist=True
+        _("Worklist"),
+        words,
+        "calendar",
+        tone,
+        hint=hint,
+        short=("", "" if busy or count < 0 else f"{count:,}"),
+        worklist=True,
     )
 
 

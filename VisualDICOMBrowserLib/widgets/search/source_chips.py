@@ -117,7 +117,7 @@ class SourceChips(qt.QWidget):
         self._show()
 
     def note_worklist(self, count: int | None, *, busy: bool = False, failed: bool = False) -> None:
-        """How many procedures are scheduled; None for no worklist at all."""
+        """How many procedures are scheduled, -1 for not asked yet; None for no worklist at all."""
         self._worklist = None if count is None else worklist_chip(count, busy=busy, failed=failed)
         self._show()
 

@@ -187,6 +187,10 @@ class WorklistPopup(qt.QFrame):
         self._faults.text = "\n".join(failures.values())
         self._faults.visible = bool(failures)
 
+    def focus_list(self) -> None:
+        """Let keys go to the list."""
+        self._tree.setFocus(qt.Qt.PopupFocusReason)
+
     def open_current(self) -> None:
         """Open the patient of the current line."""
         line = self._tree.currentItem()

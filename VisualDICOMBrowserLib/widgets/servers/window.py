@@ -6,6 +6,7 @@ Main thread only.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import qt
@@ -91,6 +92,13 @@ class ServersWindow(qt.QWidget):
     def test_chosen(self) -> None:
         """Test the chosen server with what is saved of it."""
         self._form.editing.flush(self._start_test)
+
+    def test_many(self, names: Sequence[str]) -> None:
+        """Test these servers, the first of them in view."""
+        for name in names:
+            self._tests.start(name)
+        if names:
+            self.show_server(names[0])
 
     def _start_test(self) -> None:
         name = self._form.editing.name

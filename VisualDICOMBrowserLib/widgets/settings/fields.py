@@ -36,6 +36,7 @@ class Page(qt.QScrollArea):
         self.changes = 0
         self._fields: dict[str, Any] = {}
         self._faults: dict[str, Any] = {}
+        self._shown: dict[str, Any] = {}
         self.widgetResizable = True
         self.frameShape = qt.QFrame.NoFrame
         self.accessibleName = title
@@ -60,7 +61,10 @@ class Page(qt.QScrollArea):
             was = field.blockSignals(True)
             _put(field, value)
             field.blockSignals(was)
-            self._say(key, "")
+            # What the user was told of a field stays until the field has another value.
+            if self._shown.get(key, value) != value:
+                self._say(key, "")
+            self._shown[key] = value
 
     def add_heading(self, text: str) -> None:
         """A heading, with a line above it unless it is the first."""
