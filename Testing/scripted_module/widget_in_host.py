@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import socket
 import sys
+import threading
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -59,6 +61,29 @@ def main(folder: Path, files: str) -> None:
     widget.cleanup()
     assert widget.logic.currentClient is None
     assert slicer.dicomDatabase.opened.slots == []
+
+    reload_while_a_job_runs()
+
+
+def reload_while_a_job_runs() -> None:
+    """Case 72 (extension reloaded while work runs): the job goes on in the next session, no thread is left."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        widget = VisualDICOMBrowserWidget()
+        widget.setup()
+        widget.logic.addServer("Silent", "127.0.0.1", silent.getsockname()[1], "SILENT", timeout_s=600)
+        job = widget.logic.startRetrieve("Silent", "1.2.3")
+        wait_until(lambda: widget.logic.jobs()[-1]["state"] == "running")
+        widget.cleanup()
+
+        again = VisualDICOMBrowserWidget()
+        again.setup()
+        wait_until(lambda: again.browser.feed.state.get(job) is not None)
+        wait_until(lambda: again.browser.feed.state.get(job)["state"] == "running")
+        assert again.logic.cancelJob(job)
+        assert again.logic.waitForJob(job, WAIT_S)["state"] == "cancelled"
+        again.cleanup()
+    assert slicer.dicomDatabase.opened.slots == []
+    assert threading.enumerate() == [threading.main_thread()]
 
 
 if __name__ == "__main__":

@@ -40,6 +40,7 @@ from VisualDICOMBrowserLib.widgets.jobs.panel import JobsPanel
 from VisualDICOMBrowserLib.widgets.jobs.status_line import StatusLine
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.note_bar import NoteBar
+from VisualDICOMBrowserLib.widgets.look.paint import elided
 from VisualDICOMBrowserLib.widgets.look.parts import label, push_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.page.page import PatientPage
@@ -56,6 +57,7 @@ __all__ = ["Browser"]
 _UPDATE_MS, _SOON_MS = 100, 15
 # An update that takes long is made more seldom, so that it never takes more than this share of the time.
 _SHARE = 0.15
+_NAME_WIDTH = 120
 
 
 class Browser(qt.QWidget):
@@ -277,7 +279,8 @@ class Browser(qt.QWidget):
     def show_patient_page(self, entry: PatientEntry, studies: list[StudyEntry], series: dict[str, list[Any]]) -> None:
         """Show a patient's studies."""
         self.arranging.show_page(True)
-        self.name_button.text = entry.shown_name
+        self.name_button.text = elided(entry.shown_name, self.name_button.font, self.theme.px(_NAME_WIDTH))
+        self.name_button.accessibleName = entry.shown_name
         self.page.show_patient(entry, studies, series)
         self.remarks.show_for(entry)
         self._show_watching()
