@@ -215,9 +215,6 @@ class Engine:
     def _submit_find(self, kind: str, parameters: dict[str, Any], server: str) -> str:
         return self.queue.submit(kind, parameters, server=server, priority=Priority.HIGH, label="Query")
 
-    def _cancel_find(self, job_id: str) -> bool:
-        return self.queue.cancel(job_id)
-
     def _fetch_watched(self, study: str, server: str) -> str:
         parameters = {"StudyInstanceUID": study}
         return self.queue.submit("retrieve", parameters, server=server, label="Watched study", by_user=False)

@@ -78,10 +78,6 @@ class MergedRecords:
     def __contains__(self, key: Key) -> bool:
         return key in self._found
 
-    def is_local(self, key: Key) -> bool:
-        """Whether the local row of it is known."""
-        return key in self._local
-
     def plain(self, keys: Iterable[Key]) -> list[Plain]:
         """Merged records with these identities.
 

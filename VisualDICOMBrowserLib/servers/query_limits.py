@@ -15,7 +15,6 @@ from VisualDICOMBrowserLib.servers.config import ServerConfig
 __all__ = ["effective_query", "is_search", "recent_since"]
 
 _SEARCHED = ("PatientID", "PatientName", "StudyDescription", "SeriesDescription", "AccessionNumber", "Modalities")
-_DAY = "%Y%m%d"
 
 
 def effective_query(config: ServerConfig, query: Query, today: datetime.date) -> Query:

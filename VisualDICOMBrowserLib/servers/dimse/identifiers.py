@@ -88,7 +88,6 @@ TAGS: dict[str, Attribute] = {
     "Columns": Attribute(0x00280011, "US"),
 }
 QUERY_LEVEL = 0x00080052
-_SOP_INSTANCE_UID = TAGS["SOPInstanceUID"].tag
 _PLAIN = QueryStyle()
 
 _PATIENT_KEYS = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")

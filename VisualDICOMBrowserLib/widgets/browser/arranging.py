@@ -17,7 +17,6 @@ from VisualDICOMBrowserLib.widgets.settings.empty_state import EmptyState
 __all__ = ["Arranging"]
 
 _SIDE_BELOW = 560
-_NARROW_BELOW = 700
 _SMALLEST_WIDTH = 300
 _LIST_SIZES, _DRAWER_SIZES = [1000, 460], [520, 260]
 _SETTINGS = "browser/view"

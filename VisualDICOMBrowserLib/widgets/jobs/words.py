@@ -54,7 +54,6 @@ _STATE_ICONS = {
     "cancelled": ("stop", "mid"),
 }
 _HIGH = 20
-_DAY_S = 86400
 
 
 @dataclass(frozen=True, slots=True)

@@ -63,10 +63,6 @@ class PatientTabs(qt.QTabBar):
         """Keys of the open patients, the one looked at last at the end."""
         return list(self._used)
 
-    def in_order(self) -> list[PatientKey]:
-        """Keys of the open patients from left to right."""
-        return list(self._keys)
-
     @property
     def current_key(self) -> PatientKey | None:
         """Key of the current patient."""
