@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
+import random
 import shutil
 import socket
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import pytest
@@ -17,10 +19,35 @@ STOP_TIMEOUT_S = 10.0
 
 
 def free_port() -> int:
-    """A TCP port of 127.0.0.1 that nobody listens on."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
+    """A TCP port of 127.0.0.1 that nobody listens on, and that nobody is given until the tests end.
+
+    It lies outside the range that the system takes ports from by itself, so no connection and no server on "any
+    port" can have it in the minutes before it is used; each of several test processes has a part of its own.
+    """
+    while True:
+        port = next(_PORTS)
+        with socket.socket() as probe:
+            try:
+                probe.bind(("127.0.0.1", port))
+            except OSError:
+                continue
+        return port
+
+
+def _ports_of_this_process() -> Iterator[int]:
+    """Ports that only this process of the test run hands out, in an order by chance."""
+    lowest_given, highest_given = 32768, 60999
+    with contextlib.suppress(OSError, ValueError):
+        lowest_given, highest_given = map(int, Path("/proc/sys/net/ipv4/ip_local_port_range").read_text().split())
+    below, above = range(20000, lowest_given), range(highest_given + 1, 65536)
+    candidates = max(below, above, key=len) or range(20000, 32768)
+    worker = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+    workers = int(os.environ.get("PYTEST_XDIST_WORKER_COUNT", "1"))
+    mine = candidates[len(candidates) * worker // workers : len(candidates) * (worker + 1) // workers]
+    yield from random.sample(mine, len(mine))
+
+
+_PORTS = _ports_of_this_process()
 
 
 def required_program(*candidates: str) -> str:

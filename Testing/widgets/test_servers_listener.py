@@ -8,6 +8,7 @@ from collections.abc import Iterator
 import pytest
 import qt
 
+from Testing.support.processes import free_port
 from Testing.support.widget_driving import Remembered, shown, texts, type_into
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
@@ -35,12 +36,6 @@ def taken_port() -> Iterator[int]:
         other.bind(("127.0.0.1", 0))
         other.listen()
         yield other.getsockname()[1]
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def test_listener_is_started_changed_and_stopped(window: ServersWindow, client: QProcessClient, wait_until):
