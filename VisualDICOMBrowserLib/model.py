@@ -143,7 +143,7 @@ class Query:
 
     Text fields match case-insensitively anywhere in the attribute; empty fields do not restrict.
     ``date_from`` and ``date_to`` bound StudyDate (``YYYYMMDD``, both ends included). ``limit`` is the
-    largest number of answers wanted, 0 for no limit.
+    largest number of answers wanted, 0 for no limit; ``offset`` is how many a server that counts them passes over.
     """
 
     level: Level = Level.STUDY
@@ -159,15 +159,20 @@ class Query:
     date_from: str = ""
     date_to: str = ""
     limit: int = 0
+    offset: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class FindResult:
-    """Answer of a server: records in its order, and whether more exist than were given."""
+    """Answer of a server: records in its order, and whether more exist than were given.
+
+    ``next_offset`` is the `Query.offset` at which a server that counts its answers goes on, None if it does not.
+    """
 
     records: tuple[AnyRecord, ...] = ()
     limit_reached: bool = False
     warnings: tuple[str, ...] = ()
+    next_offset: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -70,6 +70,7 @@ SETTINGS: dict[str, Setting] = {
         Setting("database/batch_mb", 64, "Most data that is stored and indexed together.", "MB", 1),
         Setting("network/calling_ae_title", "VISUALDICOM", "AE title under which we call servers."),
         Setting("network/pdu_size", 131072, "Largest protocol data unit we accept.", "bytes", 4096),
+        Setting("network/offline", False, "Leave servers alone; what has to do with them waits."),
         Setting("retrieve/workers", 2, "Processes that fetch instances in bulk.", "", 0),
         Setting("retrieve/move_wait_s", 20.0, "How long to wait for images that a C-MOVE has promised.", "seconds", 0),
         Setting("node/ae_title", "VISUALDICOM", "AE title of our own node; {host}, {port} and {number} are filled in."),

@@ -8,7 +8,9 @@ meanwhile. The time until all is indexed is printed apart. The other side is one
 writes files as they come (+B) and neither flushes nor indexes them, as shipped and with TCP_NODELAY=1. Senders
 send one small image first, so that no program is measured while it starts. Medians of turns taken in rotation;
 storescp as shipped runs once, it waits most of the time. Folders are removed at the end only, because some
-file systems make new files slowly just after many were removed.
+file systems make new files slowly just after many were removed; ext4 does for five minutes, so leave that long
+between two runs. Before each turn as much memory as it writes is touched and given back: in a virtual machine the
+first use of a page can cost more than all the rest, and whose turn it hits is chance.
 Exit status 1 if ours is slower than `--least` of storescp with TCP_NODELAY=1.
 """
 
@@ -16,6 +18,7 @@ from __future__ import annotations
 
 import argparse
 import itertools
+import mmap
 import os
 import subprocess
 import sys
@@ -36,6 +39,7 @@ from VisualDICOMBrowserLib.engine.process_client import ProcessClient
 SIDE = 512
 TITLE = "NODE"
 END_S = 120.0
+MEMORY_FACTOR = 3
 
 
 def seconds_to_send(port: int, series: Sequence[CtSeries]) -> float:
@@ -46,6 +50,13 @@ def seconds_to_send(port: int, series: Sequence[CtSeries]) -> float:
     senders = [subprocess.Popen([*command, str(one.folder)], env={**os.environ, "TCP_NODELAY": "1"}) for one in series]
     assert [sender.wait() for sender in senders] == [0] * len(senders)
     return time.perf_counter() - started
+
+
+def touch_memory(size: int) -> None:
+    """Use `size` bytes of memory once, so that the system has that much at hand."""
+    with mmap.mmap(-1, size) as memory:
+        for start in range(0, size, mmap.PAGESIZE):
+            memory[start] = 1
 
 
 def warm_up(port: int, small: CtSeries) -> None:
@@ -104,10 +115,13 @@ def measure(work: Path, series: Sequence[CtSeries], small: CtSeries, options: ar
     """Median seconds by name."""
     times: dict[str, list[float]] = {}
     numbers = itertools.count()
+    size = MEMORY_FACTOR * sum(file.stat().st_size for one in series for file in one.files.values())
     for _ in range(options.turns):
+        touch_memory(size)
         received, indexed = our_seconds(work / str(next(numbers)), series, small, flush=options.flush)
         times.setdefault("ours, received", []).append(received)
         times.setdefault("ours, indexed", []).append(indexed)
+        touch_memory(size)
         seconds = storescp_seconds(work / str(next(numbers)), series, small, no_delay=True)
         times.setdefault("storescp TCP_NODELAY=1", []).append(seconds)
     times["storescp as shipped"] = [storescp_seconds(work / str(next(numbers)), series, small, no_delay=False)]

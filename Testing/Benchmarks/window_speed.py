@@ -86,6 +86,14 @@ class Scene:
     def show_in_scene(self, series_uid: str) -> None:
         """There is nothing to show."""
 
+    def follow_scene(self, on_closed: Callable[[], None]) -> Callable[[], None]:
+        """Nothing is closed that was not loaded."""
+        return lambda: None
+
+    def has_extension(self, name: str) -> bool:
+        """Every reader is there."""
+        return True
+
     def before_network(self) -> bool:
         """Servers may be asked."""
         return True

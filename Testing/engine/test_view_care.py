@@ -104,6 +104,13 @@ def test_the_database_describes_itself(session: Session, linked: CtSeries, copie
     assert info["notices"] == []
 
 
+def test_a_status_line_is_told_less(session: Session, linked: CtSeries, tmp_path: Path) -> None:
+    info = session.client.request("database_info", brief=True)
+    assert (info["folder"], info["patients"], info["read_only"]) == (str(tmp_path / "database"), 1, False)
+    assert abs(info["free_bytes"] - shutil.disk_usage(tmp_path).free) < 1 << 30
+    assert set(info) == {"folder", "patients", "free_bytes", "read_only"}
+
+
 def test_the_size_of_many_copies_is_estimated(session: Session, tmp_path: Path) -> None:
     made = [make_ct_series(tmp_path / str(number), 50, number=number) for number in range(1, 9)]
     session.import_files([one.folder for one in made], copy=True, timeout=120)

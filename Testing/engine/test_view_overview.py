@@ -109,6 +109,21 @@ def test_rows_of_what_changed_bring_all_that_is_above(session: Session, phantom:
     assert [answer["rows"] for answer in nothing.values()] == [[], [], []]
 
 
+def test_rows_of_a_patient_bring_all_that_is_below(session: Session, phantom: CtSeries, tmp_path: Path) -> None:
+    more = make_ct_series(tmp_path / "more", 2, number=2)
+    make_ct_series(tmp_path / "other", 2, number=3, patient=("CT-2", "Other"))
+    session.import_files([tmp_path / "more", tmp_path / "other"], timeout=60)
+    keys = {row["PatientID"]: row["key"] for row in everything(session, "PATIENT", 10)}
+    answer = session.client.request("rows", patients=[keys["CT-1"]])
+    assert [row["PatientID"] for row in named(answer["patients"])] == ["CT-1"]
+    studies = {row["StudyInstanceUID"] for row in named(answer["studies"])}
+    assert studies == {phantom.StudyInstanceUID, more.StudyInstanceUID}
+    series = {row["SeriesInstanceUID"] for row in named(answer["series"])}
+    assert series == {phantom.SeriesInstanceUID, more.SeriesInstanceUID}
+    nobody = session.client.request("rows", patients=[max(keys.values()) + 1])
+    assert [part["rows"] for part in nobody.values()] == [[], [], []]
+
+
 def test_an_overview_of_images_is_refused(session: Session) -> None:
     with pytest.raises(UsageError, match="no overview"):
         session.client.request("overview", level="IMAGE")

@@ -21,6 +21,7 @@ LAYERS = {
     "jobs": 3,
     "servers": 3,
     "thumbnails": 3,
+    "series": 3,
     "engine": 4,
     "loading": 5,
     "widgets": 6,

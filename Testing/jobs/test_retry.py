@@ -32,7 +32,7 @@ PASSING = [
     (AssociationError, ["aborted", "busy", "local_limit"]),
     (PeerError, ["busy", "http_429", "http_503", "http_500", "http_502", "http_504"]),
     (EngineError, ["worker_died"]),
-    (DatabaseFault, ["busy"]),
+    (DatabaseFault, ["busy", "database_locked"]),
     (JournalError, ["journal"]),
 ]
 LASTING = [

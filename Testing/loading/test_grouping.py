@@ -7,9 +7,9 @@ from collections import Counter
 from hypothesis import given
 from hypothesis import strategies as st
 
-from VisualDICOMBrowserLib.loading.geometry import count_repeats, stack_geometry
-from VisualDICOMBrowserLib.loading.grouping import divide
-from VisualDICOMBrowserLib.loading.slices import Slice
+from VisualDICOMBrowserLib.series.geometry import count_repeats, stack_geometry
+from VisualDICOMBrowserLib.series.grouping import divide
+from VisualDICOMBrowserLib.series.slices import Slice
 
 AXIAL = (1.0, 0.0, 0.0, 0.0, 1.0, 0.0)
 CORONAL = (1.0, 0.0, 0.0, 0.0, 0.0, -1.0)

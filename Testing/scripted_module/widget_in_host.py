@@ -53,7 +53,10 @@ def main(folder: Path, files: str) -> None:
     wait_until(lambda: slicer.dicomDatabase.changes > 0)
     process = widget.logic.client().pid
 
+    the_whole_screen_is_taken_by_a_window_of_its_own(widget)
+    first.toggle_full_screen()
     slicer.dicomDatabase.openFolder(folder / "second")
+    assert not [each for each in qt.QApplication.topLevelWidgets() if each.visible and each.fullScreen]
     assert widget.browser is not first
     assert widget.logic.patients() == []
     assert widget.logic.client().pid != process
@@ -63,6 +66,24 @@ def main(folder: Path, files: str) -> None:
     assert slicer.dicomDatabase.opened.slots == []
 
     reload_while_a_job_runs()
+
+
+def the_whole_screen_is_taken_by_a_window_of_its_own(widget) -> None:
+    """The application's own window stays as it is; what is loaded meanwhile changes nothing."""
+    browser = widget.browser
+    around = browser.window()
+    browser.toggle_full_screen()
+    own = browser.window()
+    assert own is not around
+    assert own.fullScreen
+    assert not around.fullScreen
+    assert browser.jobs_panel.visible
+    assert browser.table.visible
+    browser.acts.load_now([])
+    assert browser.window() is own
+    browser.escape()
+    assert browser.window() is around
+    assert not browser.arranging.full
 
 
 def reload_while_a_job_runs() -> None:
@@ -83,6 +104,7 @@ def reload_while_a_job_runs() -> None:
         assert again.logic.waitForJob(job, WAIT_S)["state"] == "cancelled"
         again.cleanup()
     assert slicer.dicomDatabase.opened.slots == []
+    assert slicer.mrmlScene.observers == {}
     assert threading.enumerate() == [threading.main_thread()]
 
 

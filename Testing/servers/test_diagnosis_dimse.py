@@ -91,7 +91,7 @@ def test_the_worker_processes_fetch_where_there_are_some(orthanc: Orthanc, pool:
 
 def test_the_result_is_plain(orthanc: Orthanc) -> None:
     fields = diagnosed(orthanc.config()).as_dict()
-    assert sorted(fields) == ["advice", "ok", "request", "server", "steps"]
+    assert sorted(fields) == ["acts", "advice", "ok", "request", "server", "steps"]
     assert sorted(fields["steps"][0]) == ["message", "name", "seconds", "state"]
     assert isinstance(fields["advice"], list)
 

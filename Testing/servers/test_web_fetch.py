@@ -205,13 +205,13 @@ def test_few_instances_are_asked_for_one_by_one(series: CtSeries, stranger: CtSe
 
 
 def test_one_by_one_ends_at_the_first_break(series: CtSeries, sink: FileSink) -> None:
-    """A server that fails is not asked for the rest."""
+    """A server that sends none of the first few is not asked for the rest."""
     with WebServer(answering(Answer(500))) as server:
         driver = web_driver(server.url, max_associations=3)
         with pytest.raises(PeerError) as fault:
             driver.retrieve(request_for(series, *series.files), sink, ControlOfTest())
         driver.close()
-        assert len(server.requests) <= 4
+        assert len(server.requests) <= 6
     assert fault.value.code == "http_500"
 
 
@@ -298,3 +298,22 @@ def test_disk_full(series: CtSeries, sink: FileSink, monkeypatch: pytest.MonkeyP
 
 
 # --- worker processes ---
+
+
+@pytest.mark.parametrize("status", [500, 406])
+def test_one_image_that_the_server_cannot_read_does_not_end_the_others(
+    series: CtSeries, sink: FileSink, status: int
+) -> None:
+    """It is listed as failed with the reason; the first one asked for may be the broken one."""
+    uids = list(series.files)
+
+    def handler(request: Request) -> Answer:
+        uid = request.path.rpartition("/")[2]
+        return Answer(status) if uid == uids[0] else multipart_answer(multipart([series.files[uid].read_bytes()]))
+
+    result = fetch(handler, request_for(series, *uids), sink)
+    assert (result.received, result.failed_count) == (len(uids) - 1, 1)
+    (failed,) = result.failed
+    assert failed.SOPInstanceUID == uids[0]
+    assert f"({status})" in failed.reason
+    assert sink.stray_files() == []

@@ -3,77 +3,21 @@
 from __future__ import annotations
 
 import base64
-import itertools
 import logging
 import threading
-from collections.abc import Callable
 from typing import Any
 
 import pytest
 
 from Testing.support.file_sink import ControlOfTest
+from Testing.support.oauth_server import OAuthServer
 from Testing.support.web_drivers import SecretsOfTest, web_driver, web_services
-from Testing.support.web_server import Answer, Request, WebServer, json_answer, study_json
+from Testing.support.web_server import Answer, Request, WebServer, json_answer
 from VisualDICOMBrowserLib.errors import JobCancelled, PeerError
 from VisualDICOMBrowserLib.model import Query
 from VisualDICOMBrowserLib.servers.web.tokens import AccessToken, TokenCache
 
 PASSWORD, CLIENT_SECRET, REFRESH = "pass-w0rd:ü", "client-s3cret", "refresh-t0ken"
-
-
-class OAuthServer:
-    """QIDO-RS that wants a token, and the addresses that give it.
-
-    ``token_answers`` are given in order, the last one again and again; without any a new token is given each time.
-    """
-
-    def __init__(self, *token_answers: Answer, valid: Callable[[str], bool] = lambda token: True) -> None:
-        self.given = 0
-        self.valid = valid
-        self._answers = (
-            itertools.chain(token_answers[:-1], itertools.repeat(token_answers[-1])) if token_answers else None
-        )
-        self.server = WebServer(self._handle)
-
-    def __enter__(self) -> OAuthServer:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self.server.close()
-
-    @property
-    def settings(self) -> dict[str, str]:
-        """Fields of the server's settings."""
-        url = self.server.url
-        return {"token_url": f"{url}/token", "device_url": f"{url}/device", "client_id": "browser", "scope": "read"}
-
-    def forms(self, path: str = "/token") -> list[dict[str, str]]:
-        """Forms that came to an address."""
-        return [request.form for request in self.server.seen(path)]
-
-    def authorizations(self) -> list[str]:
-        """What the requests for studies were signed with."""
-        return [request.headers.get("authorization", "") for request in self.server.seen("/studies")]
-
-    def _handle(self, request: Request) -> Answer:
-        if request.path == "/token":
-            if self._answers is not None:
-                return next(self._answers)
-            self.given += 1
-            return json_answer({"access_token": f"access-{self.given}", "expires_in": 3600})
-        if request.path == "/device":
-            return json_answer(
-                {
-                    "device_code": "device-c0de",
-                    "user_code": "ABCD-EFGH",
-                    "verification_uri": "https://sign.example.org/device",
-                    "verification_uri_complete": "https://sign.example.org/device?user_code=ABCD-EFGH",
-                    "expires_in": 600,
-                    "interval": 0.01,
-                }
-            )
-        token = request.headers.get("authorization", "").removeprefix("Bearer ")
-        return json_answer([study_json("1.2")]) if token and self.valid(token) else Answer(401)
 
 
 def test_basic() -> None:
@@ -219,14 +163,17 @@ def test_device_code_waits_for_a_person() -> None:
         driver.close()
         assert oauth.forms("/device") == [{"client_id": "browser", "scope": "read"}]
         assert [form["device_code"] for form in oauth.forms()] == ["device-c0de"] * 3
-    ((name, fields),) = told
+    (name, fields), (end, ended) = told
     assert name == "sign_in_needed"
     assert fields == {
         "server": "Web",
         "url": "https://sign.example.org/device?user_code=ABCD-EFGH",
+        "address": "https://sign.example.org/device",
         "code": "ABCD-EFGH",
         "expires_in": 600,
+        "job_id": "",
     }
+    assert (end, ended) == ("sign_in_ended", {"server": "Web", "outcome": "done", "message": ""})
     assert services.secrets is not None
     assert services.secrets.get("Web") == {"refresh_token": REFRESH}
     assert not any("device-c0de" in message or "access" in message for message in control.messages)

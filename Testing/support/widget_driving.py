@@ -9,22 +9,7 @@ from typing import Any
 
 import qt
 
-__all__ = ["Remembered", "all_named", "click", "press", "shown", "texts", "type_into"]
-
-
-class Remembered:
-    """View settings in memory."""
-
-    def __init__(self) -> None:
-        self.values: dict[str, Any] = {}
-
-    def get(self, key: str, default: Any = None) -> Any:
-        """The value of a key."""
-        return self.values.get(key, default)
-
-    def put(self, key: str, value: Any) -> None:
-        """Keep a value."""
-        self.values[key] = value
+__all__ = ["all_named", "click", "press", "shown", "texts", "type_into"]
 
 
 def all_named(window: Any, name: str) -> list[Any]:

@@ -2,105 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import pytest
 import qt
 
-from Testing.support.widget_driving import Remembered, press, shown, texts, type_into
+from Testing.support.browser_driving import RememberingHost, Wait, add_server, names, press_key, query
+from Testing.support.ct_series import make_ct_series
+from Testing.support.widget_driving import press, shown, texts, type_into
 from VisualDICOMBrowserLib.widgets.browser.browser import Browser
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
-
-Wait = Callable[[Callable[[], object]], None]
-
-
-class RememberingHost:
-    """A host whose scene is a list of what it was asked to load."""
-
-    name = "the scene"
-
-    def __init__(self) -> None:
-        self.loaded: list[str] = []
-        self.shown: list[str] = []
-        self.folders: list[str] = []
-
-    def load(self, series_uids: Sequence[str]) -> str:
-        self.loaded += series_uids
-        return "Loaded."
-
-    def in_scene(self) -> Mapping[str, str]:
-        return dict.fromkeys(self.loaded, "1 slice")
-
-    def show_in_scene(self, series_uid: str) -> None:
-        self.shown.append(series_uid)
-
-    def before_network(self) -> bool:
-        return True
-
-    def open_database(self, folder: str) -> None:
-        self.folders.append(folder)
-
-
-@pytest.fixture
-def host() -> RememberingHost:
-    return RememberingHost()
-
-
-@pytest.fixture
-def settings() -> Remembered:
-    return Remembered()
-
-
-@pytest.fixture
-def browser(client: QProcessClient, host: RememberingHost, settings: Remembered) -> Iterator[Browser]:
-    """A shown browser on an empty database."""
-    made = Browser(client, host, settings)
-    made.resize(1300, 800)
-    made.show()
-    yield made
-    made.close_browser()
-    made.close()
-
-
-@pytest.fixture
-def filled(browser: Browser, dicom_folder: Path, wait_until: Wait) -> Browser:
-    """The browser after an import of two patients."""
-    browser.import_paths([str(dicom_folder)])
-    wait_until(lambda: len(browser.showing.entries) == 2 and browser.feed.state.summary().unfinished == 0)
-    wait_until(lambda: browser.page.patient is not None)
-    return browser
-
-
-@pytest.fixture
-def pacs(tmp_path: Path, dicom_folder: Path, client: QProcessClient) -> Iterator[QProcessClient]:
-    """A PACS with the images of the folder, known to the browser's engine as Main PACS."""
-    opened = QProcessClient(tmp_path / "pacs")
-    try:
-        job = opened.request("import_files", paths=[str(dicom_folder)])
-        assert opened.wait(lambda: opened.request("job", job_id=job)["finished"] is not None, 60)
-        node = opened.request("start_node", port=0, ae_title="PACS")
-        add_server(client, "Main PACS", node["port"])
-        yield opened
-    finally:
-        opened.close()
-
-
-def add_server(client: QProcessClient, name: str, port: int) -> None:
-    fields = {"protocol": "dimse", "host": "127.0.0.1", "port": port, "called_ae_title": "PACS"}
-    client.request("add_server", name=name, **fields)
-
-
-def names(browser: Browser) -> list[str]:
-    return [entry.shown_name for entry in browser.showing.entries]
-
-
-def query(browser: Browser, wait_until: Wait, patient: str) -> None:
-    """Ask the servers for a patient's ID, as Enter in the field does."""
-    wait_until(lambda: browser.search_bar.servers)
-    type_into(browser, "Patient ID", patient)
-    wait_until(lambda: browser.run.states and browser.run.finished)
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 
 def test_an_empty_database_says_what_to_do(browser: Browser, wait_until: Wait) -> None:
@@ -168,6 +80,19 @@ def test_query_fetch_and_load_when_complete(
     assert series.complete
     assert browser.showing.current is entry
     assert entry.local
+
+
+def test_who_is_found_is_shown_though_another_patient_has_a_tab(
+    browser: Browser, pacs: QProcessClient, tmp_path: Path, wait_until: Wait
+) -> None:
+    make_ct_series(tmp_path / "local", 1)
+    browser.import_paths([str(tmp_path / "local")])
+    wait_until(lambda: browser.showing.current is not None)
+    before = browser.showing.current
+    query(browser, wait_until, "4MR")
+    wait_until(lambda: browser.showing.current is not None)
+    assert browser.showing.current.PatientID == "4MR1"
+    assert before.key in list(browser.tabs.keys())
 
 
 def test_a_server_that_is_down_is_named_and_what_is_here_stays(
@@ -251,7 +176,7 @@ def test_a_narrow_browser_is_a_side_panel(filled: Browser) -> None:
 
 
 def test_the_view_is_remembered(
-    filled: Browser, client: QProcessClient, host: RememberingHost, settings: Remembered, wait_until: Wait
+    filled: Browser, client: QProcessClient, host: RememberingHost, settings: MemoryViewSettings, wait_until: Wait
 ) -> None:
     filled.choose_mode(True)
     filled.choose_order("modality")
@@ -324,9 +249,3 @@ def test_the_engine_is_killed_and_the_browser_goes_on(filled: Browser, wait_unti
     wait_until(lambda: filled.context.client.pid not in (0, None, before))
     wait_until(lambda: filled.loader.idle and len(names(filled)) == 2)
     assert qt.QApplication.activeModalWidget() is None
-
-
-def press_key(browser: Browser, key: str) -> None:
-    """What a key of the browser does; offscreen windows are never active, so that shortcuts do not hear keys."""
-    (shortcut,) = [each for each in browser.findChildren(qt.QShortcut) if each.key == qt.QKeySequence(key)]
-    shortcut.activated.emit()

@@ -6,7 +6,7 @@ import datetime
 import os
 import signal
 import socket
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -15,25 +15,11 @@ import pydicom.data
 import pytest
 import qt
 
+from Testing.support.browser_driving import Wait, add_server, names, press_key, query
 from Testing.support.widget_driving import press, shown, texts, type_into
 from Testing.support.worklists import Entry, WlmScpFs
-from Testing.widgets.test_browser import (
-    add_server,
-    browser,
-    filled,
-    host,
-    names,
-    pacs,
-    press_key,
-    query,
-    settings,
-)
 from VisualDICOMBrowserLib.widgets.browser.browser import Browser
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
-
-__all__ = ["browser", "filled", "host", "pacs", "settings"]
-
-Wait = Callable[[Callable[[], object]], None]
 
 
 def notes(browser: Browser) -> str:
@@ -165,7 +151,10 @@ def test_one_id_of_two_persons_is_told_and_the_other_is_one_click_away(
     before = browser.showing.current
     assert "They are kept apart" in texts(browser)
     assert "The ID 1CT1 also stands for" in texts(browser)
-    shown(browser.remarks, "Show the other").click()
+    shown(browser.remarks, "Compare").click()
+    window = browser.windows._windows["compare"]
+    other = window.sides[1].entry
+    shown(window, f"Show {other.shown_name}, Local database").click()
     assert browser.showing.current is not before
     assert browser.showing.current.birth != before.birth
 
@@ -267,7 +256,7 @@ def test_when_no_server_answers_the_bar_offers_to_test_them(
     query(filled, wait_until, "1")
     wait_until(lambda: "No server answered." in notes(filled))
     (note,) = [note for note in filled.note_bar.notes if note.text.startswith("No server answered.")]
-    assert [text for text, _action in note.actions] == ["Test connections", "Ask again"]
+    assert [text for text, _action in note.actions] == ["Test connections", "Work offline"]
     note.actions[0][1]()
     wait_until(lambda: any(job["kind"] == "test" for job in client.request("jobs")))
 

@@ -172,6 +172,31 @@ def test_what_comes_unasked_is_new_until_it_is_seen():
     assert (one(catalogue, "DEMO-004102").new, catalogue.filtered(Filters(only="new"))) == (0, [])
 
 
+def test_news_are_told_once():
+    catalogue = Catalogue()
+    fill(catalogue, *PATIENTS[:2])
+    assert catalogue.take_news() is None  # all are others than before
+    assert catalogue.take_news() == []
+    jane = one(catalogue, "DEMO-004217")
+    catalogue.add_remote("SERIES", [series_record("1.1.0.9", "1.1.0", instances=7)])
+    assert catalogue.take_news() == [jane]
+    assert jane.image_count == 67
+    assert catalogue.patient_counts() == (2, 2)
+    assert catalogue.take_news() == []
+    catalogue.add_remote("STUDY", [study_record("9.9", "Somebody^New", "N-1")])
+    assert catalogue.take_news() is None
+    assert catalogue.patient_counts() == (3, 2)
+    catalogue.clear_remote()
+    assert catalogue.take_news() is None
+    assert catalogue.take_news() == []
+    catalogue.add_remote("SERIES", [series_record("1.2.0.1", "1.2.0", instances=20)])
+    catalogue.remove(["1.1.0", "1.2.0"])
+    assert catalogue.patient_counts() == (1, 0)
+    assert catalogue.totals()["local"] == 0
+    catalogue.clear_remote()
+    assert catalogue.patient_counts() == (0, 0)
+
+
 def test_only_what_is_in_the_scene():
     catalogue = Catalogue()
     fill(catalogue, *PATIENTS)

@@ -7,20 +7,20 @@ from pathlib import Path
 
 import pytest
 
-from Testing.support.widget_driving import Remembered
 from VisualDICOMBrowserLib.widgets.catalogue.catalogue import Catalogue
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
 from VisualDICOMBrowserLib.widgets.catalogue.loading import CatalogueLoader
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 Wait = Callable[[Callable[[], object]], None]
 
 
 @pytest.fixture
 def context(client: QProcessClient) -> BrowserContext:
-    return BrowserContext(client, Theme("light"), None, Remembered(), lambda *_: None)
+    return BrowserContext(client, Theme("light"), None, MemoryViewSettings(), lambda *_: None)
 
 
 @pytest.fixture
@@ -77,3 +77,34 @@ def test_reading_anew_finds_what_was_removed_meanwhile(
     again.close()
     assert catalogue.patients() == before[1:]
     assert [entry.new for entry in catalogue.patients()] == [1]
+
+
+def test_a_patient_that_is_wanted_is_known_before_the_others(
+    context: BrowserContext, dicom_folder: Path, wait_until: Wait
+):
+    first = Catalogue()
+    whole = CatalogueLoader(context, first, lambda: None)
+    whole.start()
+    context.ask("import_files", paths=[str(dicom_folder)])
+    wait_until(lambda: first.totals()["images"] == 2 and whole.idle)
+    wanted = first.patients()[0]
+    late: list[None] = []
+    whole.hurry(wanted.rows, lambda: late.append(None))
+    assert whole.idle  # all is known: nothing is asked
+    whole.close()
+
+    catalogue = Catalogue()
+    known: list[tuple[int, bool]] = []
+
+    def note() -> None:
+        (entry,) = catalogue.patients_of(wanted.PatientID)
+        known.append((entry.image_count, catalogue.loaded))
+
+    loader = CatalogueLoader(context, catalogue, lambda: None, lambda: loader.hurry(wanted.rows, note))
+    loader.start()
+    wait_until(lambda: known and loader.idle)
+    loader.hurry((), note)
+    loader.close()
+    assert known[0][0] == wanted.image_count
+    assert (len(known), late) == (1, [])
+    assert catalogue.totals() == first.totals()

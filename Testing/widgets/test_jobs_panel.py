@@ -18,19 +18,7 @@ from VisualDICOMBrowserLib.widgets.jobs.panel import JobsPanel
 from VisualDICOMBrowserLib.widgets.jobs.status_line import StatusLine
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
-
-
-class Memory:
-    """View settings of one test."""
-
-    def __init__(self) -> None:
-        self.kept: dict[str, Any] = {}
-
-    def get(self, key: str, default: Any = None) -> Any:
-        return self.kept.get(key, default)
-
-    def put(self, key: str, value: Any) -> None:
-        self.kept[key] = value
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 
 class Loader:
@@ -55,7 +43,9 @@ def reports() -> list[tuple[str, str]]:
 
 @pytest.fixture
 def context(client: QProcessClient, reports: list[tuple[str, str]]) -> BrowserContext:
-    return BrowserContext(client, Theme("light"), Loader(), Memory(), lambda text, level: reports.append((text, level)))
+    return BrowserContext(
+        client, Theme("light"), Loader(), MemoryViewSettings(), lambda text, level: reports.append((text, level))
+    )
 
 
 @pytest.fixture
@@ -285,7 +275,7 @@ def test_groups_fold_by_keys_and_are_remembered(panel: JobsPanel, feed: JobsFeed
     qt.QApplication.sendEvent(table, event)
     assert len(rows(panel)) == count - 2
     panel.close_panel()
-    assert "attention" in context.view_settings.kept["jobs/view"]["folded"]
+    assert "attention" in context.view_settings.get("jobs/view")["folded"]
 
 
 def test_several_selected_jobs_share_their_actions(panel: JobsPanel, feed: JobsFeed):
@@ -345,3 +335,30 @@ def test_status_line_sums_up(context: BrowserContext, feed: JobsFeed, client, di
     assert asked == ["failed"]
     line.close_line()
     line.close()
+
+
+def test_the_list_is_used_by_keys_alone(panel: JobsPanel, feed: JobsFeed, waiting_job: str, wait_until):
+    """Arrows go over titles and rows, Space and Enter fold a title, the menu key opens the menu of the row."""
+    wait_until(lambda: has(panel, "Next try"))
+    table = find(panel, "Jobs")
+    table.setFocus()
+    table.setCurrentIndex(table.model().index(0, 0))
+
+    def key(which: int, modifiers: int = qt.Qt.NoModifier) -> None:
+        qt.QApplication.sendEvent(table, qt.QKeyEvent(qt.QEvent.KeyPress, which, modifiers, ""))
+
+    count = len(rows(panel))
+    key(qt.Qt.Key_Space)
+    assert len(rows(panel)) < count
+    key(qt.Qt.Key_Return)
+    assert len(rows(panel)) == count
+    key(qt.Qt.Key_Down)
+    assert [job["job_id"] for job in table.selected_jobs()] == [waiting_job]
+    rect = table.visualRect(table.currentIndex())
+    asked = qt.QContextMenuEvent(
+        qt.QContextMenuEvent.Keyboard, rect.center(), table.viewport().mapToGlobal(rect.center())
+    )
+    qt.QApplication.sendEvent(table.viewport(), asked)
+    (menu,) = [each for each in panel.findChildren(qt.QMenu) if each.visible]
+    assert "Try now" in [entry.text for entry in menu.actions() if entry.enabled]
+    menu.close()

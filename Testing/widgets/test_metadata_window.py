@@ -15,16 +15,18 @@ from pydicom import dcmread
 
 from Testing.support.ct_series import make_ct_series
 from Testing.support.viewing import imported, real_data, settle
-from Testing.support.widget_driving import Remembered, press, texts
+from Testing.support.widget_driving import press, texts
 from Testing.support.widget_driving import shown as named
 from VisualDICOMBrowserLib.widgets.catalogue.entries import SeriesEntry
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.metadata.aligning import aligned_index
+from VisualDICOMBrowserLib.widgets.metadata.explaining import explanation, multiplicity_words
 from VisualDICOMBrowserLib.widgets.metadata.metadata_window import MetadataWindow
 from VisualDICOMBrowserLib.widgets.metadata.tree import Row
 from VisualDICOMBrowserLib.widgets.metadata.words import text_of
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 COUNT = 8
 
@@ -34,8 +36,10 @@ class Shown:
 
     def __init__(self, client: QProcessClient, wait: Any, series: Any, other: Any = None, look: str = "light") -> None:
         self.said: list[str] = []
-        context = BrowserContext(client, Theme(look), None, Remembered(), lambda text, _level: self.said.append(text))
-        self.wait = wait
+        context = BrowserContext(
+            client, Theme(look), None, MemoryViewSettings(), lambda text, _level: self.said.append(text)
+        )
+        self.wait, self.series = wait, (series, other)
         self.window = MetadataWindow(context, series, other)
         self.window.show()
         self.a, self.b = self.window.sides
@@ -293,3 +297,88 @@ def test_is_painted_in_every_look(look: str, client: QProcessClient, tmp_path: P
     settle()
     assert shown.window.grab().save(str(folder / f"metadata-one-{look}.png"))
     shown.window.close()
+
+
+def test_columns_sides_and_size_are_remembered(two: Shown):
+    window, table = two.window, two.window.table
+    window.resize(900, 500)
+    table.setColumnWidth(1, 211)
+    table.setColumnWidth(3, 177)
+    (splitter,) = window.findChildren(qt.QSplitter)
+    splitter.setSizes([600, 280])
+    settle()
+    share = splitter.sizes()[0] / sum(splitter.sizes())
+    window.close()
+    again = MetadataWindow(window._context, *two.series)
+    again.show()
+    two.wait(lambda: again.table.lines)
+    settle()
+    assert (again.width, again.height) == (900, 500)
+    assert [again.table.columnWidth(column) for column in (0, 1, 3)] == [table.columnWidth(0), 211, 177]
+    (splitter,) = again.findChildren(qt.QSplitter)
+    assert splitter.sizes()[0] / sum(splitter.sizes()) == pytest.approx(share, abs=0.02)
+    again.close()
+
+
+def test_one_series_has_the_room_of_two(two: Shown):
+    assert abs(two.a.width - two.b.width) < 30
+    named(two.window, "Series B").currentIndex = 0
+    settle()
+    assert two.a.width > 2 * two.b.width
+    named(two.window, "Series B").currentIndex = 2
+    two.wait_still()
+    assert abs(two.a.width - two.b.width) < 30
+
+
+@pytest.mark.parametrize(
+    ("tag", "vr", "path", "words"),
+    [
+        ("0018,0081", "DS", ("0018,0081",), "EchoTime · decimal number as text (DS), 1 value"),
+        ("0008,0008", "CS", ("0008,0008",), "ImageType · code word (CS), 2 or more values"),
+        ("0028,0030", "DS", ("0028,0030",), "PixelSpacing · decimal number as text (DS), 2 values"),
+        ("0008,1140", "SQ", ("0008,1140",), "ReferencedImageSequence · sequence of items (SQ)"),
+        ("0054,0010", "US", ("0054,0010",), "EnergyWindowVector · whole number, 16 bits (US), 1 or more values"),
+        ("0028,0106", "US or SS", ("0028,0106",), "SmallestImagePixelValue"),
+        ("0028,0040", "CS", ("0028,0040",), "ImageFormat · code word (CS), 1 value · retired: no longer used by"),
+        (
+            "0008,0000",
+            "UL",
+            ("0008,0000",),
+            "how many bytes the group has · whole number, 32 bits (UL)",
+        ),
+        ("0019,0010", "LO", ("0019,0010",), "says whose the private elements of a block are"),
+        ("0019,100C", "IS", ("x", "0019,0C|SIEMENS MR HEADER"), "private, of SIEMENS MR HEADER · whole number as text"),
+        (
+            "0019,1002",
+            "SL",
+            ("0019,02|NOBODY KNOWS",),
+            "private, of NOBODY KNOWS · whole number, 32 bits",
+        ),
+        (
+            "0019,1002",
+            "UN",
+            ("0019,1002|?",),
+            "private, of nobody · bytes of an unknown kind (UN)",
+        ),
+        ("0008,FFF1", "", ("0008,FFF1",), "not in the DICOM dictionary"),
+    ],
+)
+def test_attributes_are_explained(tag: str, vr: str, path: tuple[str, ...], words: str):
+    assert explanation(tag, vr, path).startswith(words)
+
+
+def test_the_number_of_values_is_said_in_words():
+    words = {"1": "1 value", "3": "3 values", "1-n": "1 or more values", "2-2n": "values in groups of 2"}
+    assert {each: multiplicity_words(each) for each in words} == words
+    assert multiplicity_words("1-3") == "1 to 3 values"
+    assert multiplicity_words("1-n or 1") == "1 or more values"
+
+
+def test_the_explanation_is_the_hint_and_stands_below(two: Shown):
+    two.choose("0008,0060")
+    assert "Modality · code word (CS), 1 value" in texts(two.window)
+    model = two.window.table.model()
+    number = next(n for n, line in enumerate(two.window.table.lines) if line.row.tag == "0008,0060")
+    hint = model.data(model.index(number, 1), qt.Qt.ToolTipRole)
+    assert hint == "0008,0060 Modality\nModality · code word (CS), 1 value"
+    assert model.data(model.index(number, 3), qt.Qt.ToolTipRole) == "CT"

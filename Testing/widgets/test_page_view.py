@@ -290,7 +290,7 @@ def test_strip_of_the_engine_is_scrubbed_under_the_mouse(
     shown.mouse(qt.QEvent.MouseMove, picture.center(), NONE, qt.Qt.NoButton)
     wait_until(lambda: any(each["event"] == "strip_ready" for each in events))
     shown.page.note_strip(next(each for each in events if each["event"] == "strip_ready"))
-    found = shown.page._strips.frame(series.SeriesInstanceUID, 0.5, 120)
+    found = shown.page._hover.strips.frame(series.SeriesInstanceUID, 0.5, 120)
     assert found is not None
     assert found[1:] == (1, 1)
     shown.turn()

@@ -10,7 +10,7 @@ import pytest
 import qt
 
 from Testing.support.catalogue_rows import listed
-from Testing.support.widget_driving import Remembered, click, press
+from Testing.support.widget_driving import click, press
 from VisualDICOMBrowserLib.widgets.catalogue.catalogue import Catalogue
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
@@ -21,6 +21,7 @@ from VisualDICOMBrowserLib.widgets.patients.patient_picker import PatientPicker
 from VisualDICOMBrowserLib.widgets.patients.patient_table import PatientTable
 from VisualDICOMBrowserLib.widgets.patients.patient_tabs import MOST_TABS, PatientTabs
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 Wait = Callable[[Callable[[], object]], None]
 
@@ -32,7 +33,7 @@ def look(request: pytest.FixtureRequest) -> str:
 
 @pytest.fixture
 def context(client: QProcessClient) -> BrowserContext:
-    return BrowserContext(client, Theme("light"), None, Remembered(), lambda *_: None)
+    return BrowserContext(client, Theme("light"), None, MemoryViewSettings(), lambda *_: None)
 
 
 @pytest.fixture
@@ -154,7 +155,7 @@ def test_columns_are_kept_with_the_database(
     fields = {row["field"]: row for row in kept[0]}
     assert (fields["PatientID"]["title"], fields["PatientsSex"]["visible"]) == ("Number", False)
     assert fields["DisplayedPatientsName"]["title"] == "Patient name"
-    other = BrowserContext(context.client, context.theme, None, Remembered(), lambda *_: None)
+    other = BrowserContext(context.client, context.theme, None, MemoryViewSettings(), lambda *_: None)
     again = shown_table(other, said, catalogue)
     wait_until(lambda: titles(again) == chosen)
     again.open_columns_menu("id", qt.QPoint(0, 0))
@@ -233,7 +234,7 @@ def test_popup_finds_by_name_and_id_with_recent_ones_on_top(context: BrowserCont
 def test_pictures_of_the_list(
     client: QProcessClient, said: list[tuple[str, Any]], catalogue: Catalogue, look: str, tmp_path: Path
 ):
-    context = BrowserContext(client, Theme(look), None, Remembered(), lambda *_: None)
+    context = BrowserContext(client, Theme(look), None, MemoryViewSettings(), lambda *_: None)
     table = shown_table(context, said, catalogue)
     (jane,) = catalogue.patients_of("DEMO-004217")
     table.select_patient(jane.key)

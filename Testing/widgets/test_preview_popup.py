@@ -11,9 +11,10 @@ import pydicom.data
 import pytest
 import qt
 
+from Testing.support.browser_driving import RememberingHost
 from Testing.support.ct_series import make_ct_series
 from Testing.support.viewing import imported, mouse, real_data, settle, wheel
-from Testing.support.widget_driving import Remembered, press, texts
+from Testing.support.widget_driving import press, texts
 from VisualDICOMBrowserLib.widgets.browser.browser import Browser
 from VisualDICOMBrowserLib.widgets.catalogue.entries import SeriesEntry
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
@@ -22,6 +23,7 @@ from VisualDICOMBrowserLib.widgets.preview.picture import PictureView
 from VisualDICOMBrowserLib.widgets.preview.preview_popup import PreviewPopup
 from VisualDICOMBrowserLib.widgets.preview.words import place_text, window_text
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 COUNT = 12
 
@@ -36,7 +38,7 @@ class Shown:
         self.over = qt.QWidget()
         self.over.resize(1100, 760)
         self.card = qt.QPushButton("card", self.over)
-        context = BrowserContext(client, Theme(look), None, Remembered(), lambda _text, _level: None)
+        context = BrowserContext(client, Theme(look), None, MemoryViewSettings(), lambda _text, _level: None)
         self.popup = PreviewPopup(context, self.step, self.loaded.append, self.over)
         context.theme.apply(self.over)
         self.over.show()
@@ -247,30 +249,11 @@ def test_is_painted_in_every_look(look: str, client: QProcessClient, tmp_path: P
     shown.popup.hide()
 
 
-class Scene:
-    """A host that remembers what it was asked to load."""
-
-    name = "the scene"
-
-    def __init__(self) -> None:
-        self.loaded: list[str] = []
-
-    def load(self, series_uids: list[str]) -> str:
-        self.loaded += series_uids
-        return "Loaded."
-
-    def in_scene(self) -> dict[str, str]:
-        return dict.fromkeys(self.loaded, "1 slice")
-
-    def before_network(self) -> bool:
-        return True
-
-
 def test_in_the_browser(client: QProcessClient, tmp_path: Path, wait_until: Any):
     first = make_ct_series(tmp_path / "one", COUNT)
     make_ct_series(tmp_path / "two", 3, study=first.StudyInstanceUID, number=2, description="Second")
-    scene = Scene()
-    browser = Browser(client, scene, Remembered())
+    scene = RememberingHost()
+    browser = Browser(client, scene, MemoryViewSettings())
     browser.resize(1300, 800)
     browser.show()
     browser.import_paths([str(tmp_path / "one"), str(tmp_path / "two")])

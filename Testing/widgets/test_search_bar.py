@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 import qt
 
-from Testing.support.widget_driving import Remembered, press, shown, type_into
+from Testing.support.widget_driving import press, shown, type_into
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
 from VisualDICOMBrowserLib.widgets.search.search_bar import SearchBar
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 SERVERS = [
     {"name": "Main PACS", "enabled": True, "default": True},
@@ -25,7 +26,7 @@ SERVERS = [
 class Bar:
     """A shown bar with what it told."""
 
-    def __init__(self, client: QProcessClient, settings: Remembered) -> None:
+    def __init__(self, client: QProcessClient, settings: MemoryViewSettings) -> None:
         self.told: list[Filters] = []
         self.asked: list[tuple[Filters, list[str], int]] = []
         self.edited = 0
@@ -41,12 +42,12 @@ class Bar:
 
 
 @pytest.fixture
-def settings() -> Remembered:
-    return Remembered()
+def settings() -> MemoryViewSettings:
+    return MemoryViewSettings()
 
 
 @pytest.fixture
-def made(client: QProcessClient, settings: Remembered) -> Iterator[Bar]:
+def made(client: QProcessClient, settings: MemoryViewSettings) -> Iterator[Bar]:
     bar = Bar(client, settings)
     yield bar
     bar.bar.close()
@@ -122,7 +123,7 @@ def test_dates_are_chosen_from_presets_numbers_and_ranges(made: Bar):
     assert made.told[-1] == Filters()
 
 
-def test_servers_are_chosen_and_remembered(made: Bar, client: QProcessClient, settings: Remembered):
+def test_servers_are_chosen_and_remembered(made: Bar, client: QProcessClient, settings: MemoryViewSettings):
     shown(made.bar, "Servers to ask: Main PACS").click()
     servers = popup(made, "_servers")
     assert servers.checked == ["Main PACS"]
@@ -154,7 +155,7 @@ def test_further_filters_stand_in_more(made: Bar):
     assert made.told[-1].AccessionNumber == "SYN-1"
 
 
-def test_locked_filters_outlive_the_window(made: Bar, client: QProcessClient, settings: Remembered):
+def test_locked_filters_outlive_the_window(made: Bar, client: QProcessClient, settings: MemoryViewSettings):
     made.bar.set_filters(Filters(PatientID="42"))
     (lock,) = [each for each in popup(made, "_more").findChildren(qt.QCheckBox) if each.text.startswith("Lock")]
     lock.checked = True

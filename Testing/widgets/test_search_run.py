@@ -11,7 +11,6 @@ from typing import Any
 import pytest
 
 from Testing.support.ct_series import make_ct_series
-from Testing.support.widget_driving import Remembered
 from VisualDICOMBrowserLib.widgets.catalogue.catalogue import Catalogue
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
@@ -20,6 +19,7 @@ from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
 from VisualDICOMBrowserLib.widgets.search.search_run import SearchRun
 from VisualDICOMBrowserLib.widgets.search.source_chips import ChipActions, SourceChips
 from VisualDICOMBrowserLib.widgets.search.worklist import WorklistRun
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 
 class Online:
@@ -34,7 +34,7 @@ class Asking:
 
     def __init__(self, client: QProcessClient) -> None:
         self.client = client
-        self.context = BrowserContext(client, Theme("light"), Online(), Remembered(), lambda *_: None)
+        self.context = BrowserContext(client, Theme("light"), Online(), MemoryViewSettings(), lambda *_: None)
         self.catalogue = Catalogue()
         self.changes = 0
         self.run = SearchRun(self.context, self.catalogue, self._changed)
@@ -207,3 +207,24 @@ def test_a_worklist_server_that_fails_is_named(asking: Asking, pacs: dict[str, A
     wait_until(lambda: not run.busy)
     assert f"nothing listens on port {free_port}" in run.failures["RIS"]
     run.close()
+
+
+def test_the_rest_of_one_server_leaves_what_another_told(asking: Asking, pacs: dict[str, Any], wait_until):
+    asking.add_server("PACS", **pacs)
+    asking.add_server("Small", **pacs, search_limit=2)
+    asking.run.ask(Filters(date="range", date_from="20240101", date_to="20240105"), ["PACS", "Small"])
+    wait_until(lambda: asking.run.finished)
+    while asking.run.states["Small"]["limit_reached"]:
+        asking.run.ask_next("Small")
+        wait_until(lambda: asking.run.finished)
+    (patient,) = asking.catalogue.filtered(Filters())
+    assert {tuple(sorted(study.sources)) for study in patient.studies} == {("PACS", "Small")}
+
+
+def test_what_servers_cannot_be_asked_for_is_said(asking: Asking, pacs: dict[str, Any], wait_until):
+    asking.add_server("PACS", **pacs)
+    asking.run.ask(Filters(SeriesDescription="Axial"), ["PACS"])
+    wait_until(lambda: asking.run.finished)
+    assert asking.run.states["PACS"]["warnings"] == [
+        "PACS cannot search studies by series description. Asked without it."
+    ]

@@ -7,11 +7,10 @@ from typing import Any
 
 import pytest
 
-from Testing.support.widget_driving import Remembered
+from VisualDICOMBrowserLib.engine.date_split import Span, halves
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
 from VisualDICOMBrowserLib.widgets.search.bar_texts import modality_text, servers_text
 from VisualDICOMBrowserLib.widgets.search.chip_states import chip_of, local_chip, merged_chips
-from VisualDICOMBrowserLib.widgets.search.date_split import Span, halves
 from VisualDICOMBrowserLib.widgets.search.filter_words import (
     date_text,
     filter_words,
@@ -20,6 +19,7 @@ from VisualDICOMBrowserLib.widgets.search.filter_words import (
     with_range,
 )
 from VisualDICOMBrowserLib.widgets.search.saved_filters import SavedFilters, filters_from, filters_to
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 TODAY = datetime.date(2026, 8, 20)
 REFUSED = {"code": "refused", "message": "Old PACS: nothing listens on port 104.", "next_step": "Test it."}
@@ -83,7 +83,7 @@ def test_chips_are_merged_where_there_is_little_room():
     chips = [chip_of(name, state, 0.0) for name, state in states.items()]
     counts = {"A": 3, "B": 2}
     wide = merged_chips(chips, narrow=False, counts=counts)
-    assert [chip.spoken for chip in wide][-1] == ", 2 more, not asked"
+    assert [chip.spoken for chip in wide][-1] == "2 more, not asked"
     assert len(wide) == 4
     narrow = merged_chips(chips, narrow=True, counts=counts)
     assert [(chip.name, chip.words, chip.servers) for chip in narrow] == [
@@ -139,7 +139,7 @@ def test_filters_survive_being_kept():
 
 
 def test_saved_filters_lock_and_last_queries():
-    settings = Remembered()
+    settings = MemoryViewSettings()
     saved = SavedFilters(settings)
     mr = Filters(Modalities=("MR",))
     saved.keep("Today's MR", mr)

@@ -9,17 +9,18 @@ import pytest
 import qt
 
 from Testing.support.processes import free_port
-from Testing.support.widget_driving import Remembered, shown, texts, type_into
+from Testing.support.widget_driving import shown, texts, type_into
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
 from VisualDICOMBrowserLib.widgets.servers.window import ServersWindow
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 
 @pytest.fixture
 def window(client: QProcessClient, wait_until) -> Iterator[ServersWindow]:
     """The window at the page on this computer."""
-    context = BrowserContext(client, Theme("light"), None, Remembered(), lambda *_: None)
+    context = BrowserContext(client, Theme("light"), None, MemoryViewSettings(), lambda *_: None)
     made = ServersWindow(context)
     made.show()
     wait_until(lambda: "VISUALDICOM · not listening" in texts(made))
@@ -67,7 +68,8 @@ def test_taken_port_offers_one_that_is_free(window: ServersWindow, client: QProc
 
 
 def test_settings_are_kept_and_refused_ones_say_why(window: ServersWindow, client: QProcessClient, wait_until):
-    type_into(window, "Known callers only", "MODALITY@192.0.2.7")
+    type_into(window, "AE title of the caller", "MODALITY", finish=False)
+    type_into(window, "Address of the caller", "192.0.2.7")
     wait_until(lambda: client.request("settings").get("node/allowed_callers") == "MODALITY@192.0.2.7")
     shown(window, "Listen from the start of the program").click()
     wait_until(lambda: client.request("settings").get("node/start") is True)

@@ -10,12 +10,13 @@ from typing import Any
 import pytest
 import qt
 
-from Testing.support.widget_driving import Remembered, click, press, shown, texts, type_into
+from Testing.support.widget_driving import click, press, shown, texts, type_into
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
 from VisualDICOMBrowserLib.widgets.servers.delete_question import DeleteQuestion
 from VisualDICOMBrowserLib.widgets.servers.window import ServersWindow
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 PACS = {"name": "Main PACS", "host": "pacs.example.org", "called_ae_title": "MAINPACS"}
 OLD = {"name": "Old PACS", "host": "old.example.org", "called_ae_title": "OLD"}
@@ -34,11 +35,11 @@ def open_window(
     """Opens the window over a list of servers."""
     opened = []
 
-    def make(*servers: dict[str, Any], memory: Remembered | None = None) -> ServersWindow:
+    def make(*servers: dict[str, Any], memory: MemoryViewSettings | None = None) -> ServersWindow:
         for server in servers:
             client.request("add_server", **server)
         context = BrowserContext(
-            client, Theme("light"), None, memory or Remembered(), lambda text, level: said.append((text, level))
+            client, Theme("light"), None, memory or MemoryViewSettings(), lambda text, level: said.append((text, level))
         )
         window = ServersWindow(context)
         opened.append(window)
@@ -228,7 +229,7 @@ def pacs(tmp_path: Path) -> Iterator[dict[str, Any]]:
 
 
 def test_failed_test_says_where_why_and_what_to_do(open_window, pacs: dict[str, Any], said, wait_until):
-    memory = Remembered()
+    memory = MemoryViewSettings()
     window = open_window(PACS | {"host": "127.0.0.1", "port": pacs["port"]}, memory=memory)
     wait_until(lambda: shown(window, "Test connection").enabled)
     shown(window, "Test connection").click()

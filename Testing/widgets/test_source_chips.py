@@ -10,14 +10,17 @@ from typing import Any
 import pytest
 import qt
 
-from Testing.support.widget_driving import Remembered, press
+from Testing.support.spoken import heard
+from Testing.support.widget_driving import press
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
+from VisualDICOMBrowserLib.widgets.search.chip_states import ChipState
 from VisualDICOMBrowserLib.widgets.search.search_bar import SearchBar
 from VisualDICOMBrowserLib.widgets.search.source_chips import ChipActions, SourceChips
 from VisualDICOMBrowserLib.widgets.search.worklist import WorklistPopup
+from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 SERVERS = [{"name": name, "enabled": True} for name in ("Main PACS", "Research", "Old PACS", "A", "B")]
 REFUSED = {"code": "refused", "message": "Old PACS: nothing listens on port 104."}
@@ -41,7 +44,7 @@ class Strip:
 
     def __init__(self, client: QProcessClient, look: str = "light") -> None:
         self.asked: list[tuple[Any, ...]] = []
-        self.context = BrowserContext(client, Theme(look), None, Remembered(), lambda *_: None)
+        self.context = BrowserContext(client, Theme(look), None, MemoryViewSettings(), lambda *_: None)
 
         def note(*what: Any) -> None:
             self.asked.append(what)
@@ -55,6 +58,7 @@ class Strip:
             following=lambda server: note("next", server),
             again=lambda: note("again"),
             worklist=lambda: note("worklist"),
+            online=lambda: note("online"),
         )
         self.chips = SourceChips(self.context, actions)
         self.chips.set_servers(SERVERS)
@@ -68,11 +72,16 @@ class Strip:
         qt.QApplication.processEvents()
 
     def chip(self, start: str) -> Any:
-        (found,) = [each for each in self.chips._chips if not each.isHidden() and each.state.spoken.startswith(start)]
+        (found,) = [each for each in self.chips._chips if not each.isHidden() and seen_in(each.state).startswith(start)]
         return found
 
-    def spoken(self) -> list[str]:
-        return [state.spoken for state in self.chips.shown]
+    def words(self) -> list[str]:
+        return [seen_in(state) for state in self.chips.shown]
+
+
+def seen_in(state: ChipState) -> str:
+    """What stands in a chip."""
+    return f"{state.name}, {state.words}" if state.words else state.name
 
 
 @pytest.fixture
@@ -84,7 +93,7 @@ def strip(client: QProcessClient) -> Iterator[Strip]:
 
 
 def test_each_source_has_a_chip(strip: Strip):
-    assert strip.spoken() == [
+    assert strip.words() == [
         "Local database, 1 of 412 patients",
         "Main PACS, 3 studies · 0.4 s",
         "Research, 2 studies · 1.2 s",
@@ -123,8 +132,8 @@ def test_chips_use_fewer_words_where_there_is_less_room(strip: Strip):
     for width in range(1700, 180, -40):
         strip.resize(width)
         assert strip.chips._wanted_width() <= width
-        seen.append(strip.spoken())
-    assert any(spoken[1] == "Main PACS, 3" for spoken in seen)
+        seen.append(strip.words())
+    assert any(words[1] == "Main PACS, 3" for words in seen)
     assert ["Local, 1", "2 servers, 5", ", 1 failed"] in seen
     assert seen[-1] == [", 1", ", 5", ", 1"]
 
@@ -143,7 +152,7 @@ def test_a_merged_chip_lists_its_servers(strip: Strip):
 
 def test_the_worklist_chip_opens_the_list(strip: Strip):
     strip.chips.note_worklist(14)
-    assert strip.spoken()[-1] == "Worklist, 14 today"
+    assert strip.words()[-1] == "Worklist, 14 today"
     press(strip.chip("Worklist"), qt.Qt.Key_Space)
     assert strip.asked == [("worklist",)]
 
@@ -157,6 +166,48 @@ def test_a_step_of_the_worklist_opens_its_patient(strip: Strip):
     assert [line.text(column) for column in range(5)] == ["08:30", "MR1", "DEMO, Jane", "MR Head", "no images yet"]
     popup.open_current()
     assert opened == [STEP]
+
+
+def test_what_changes_is_told_to_screen_readers_and_seconds_are_not(strip: Strip):
+    asking = {"state": "running", "since": time.monotonic()}
+    with heard() as events:
+        strip.chips.note_search({**STATES, "Main PACS": asking}, False)
+        chip = strip.chip("Main PACS")
+        assert chip.accessibleName == "Main PACS, asking"
+        assert "NameChanged" in events  # all that hosts with an older Qt have
+        assert events.count("Announcement") == 1
+        later = {**asking, "since": asking["since"] - 5}
+        strip.chips.note_search({**STATES, "Main PACS": later}, False)
+        assert "5 s" in chip.state.words
+        assert chip.accessibleName == "Main PACS, asking"
+        assert events.count("Announcement") == 1
+        strip.chips.note_search(STATES, True)
+        assert chip.accessibleName == "Main PACS, 3 studies · 0.4 s"
+        assert events.count("Announcement") == 2
+    strip.resize(190)
+    assert strip.words() == [", 1", ", 5", ", 1"]
+    assert [state.spoken for state in strip.chips.shown] == ["Local, 1", "2 servers, 5", "1 failed"]
+
+
+def test_offline_is_marked_and_has_the_way_back(strip: Strip):
+    strip.chips.set_servers([*SERVERS, {"name": "Shelf", "enabled": True, "protocol": "folder"}])
+    strip.chips.note_offline(True)
+    assert strip.words() == [
+        "Working offline",
+        "Local database, 1 of 412 patients",
+        "Main PACS, 3 studies · 0.4 s",
+        "Research, 2 studies · 1.2 s",
+        "Old PACS, connection refused",
+        ", 3 more, not asked",
+    ]
+    assert "A: offline\nB: offline\nShelf: not asked" in strip.chip(", 3 more").state.hint
+    strip.chip("Working offline").press("online")
+    press(strip.chip("Working offline"), qt.Qt.Key_Space)
+    assert strip.asked == [("online",), ("online",)]
+    strip.resize(500)
+    assert strip.words()[0] in ("Working offline", "Offline")
+    strip.chips.note_offline(False)
+    assert "Working offline" not in strip.words()
 
 
 @pytest.mark.parametrize("look", ["light", "dark", "contrast"])

@@ -28,6 +28,8 @@ def follow(session: Session, job_id: str, output: Output, others: Sequence[str] 
     VisualDICOMError
         The job failed; the error is the job's own.
     """
+    if session.client.request("offline"):
+        output.message("Working offline: this waits until somebody goes online (settings network/offline false).")
     try:
         return session.wait(job_id, on_progress=_Teller(output))
     except KeyboardInterrupt:

@@ -25,11 +25,15 @@ def add_servers(commands: Commands[argparse.ArgumentParser], common: argparse.Ar
             action.add_argument("--new-name", metavar="NAME")
     for name, text in (
         ("remove", "forget a server"),
-        ("test", "walk through everything that can be wrong with a server"),
         ("duplicate", "add a copy under the name with a number"),
         ("default", "make it the one that is selected first"),
     ):
         actions.add_parser(name, parents=[common], help=text).add_argument("name", metavar="NAME")
+    testing = actions.add_parser(
+        "test", parents=[common], help="walk through everything that can be wrong with a server"
+    )
+    testing.add_argument("name", metavar="NAME")
+    testing.add_argument("--store", action="store_true", help="send a small test image too, which may stay there")
     order = actions.add_parser("order", parents=[common], help="put these servers first, in this order")
     order.add_argument("names", nargs="+", metavar="NAME")
     secret = actions.add_parser("secret", parents=[common], help="keep a password or token, read from standard input")

@@ -120,7 +120,7 @@ def _import(session: Session, arguments: argparse.Namespace, output: Output) -> 
 
 
 def _test(session: Session, arguments: argparse.Namespace, output: Output) -> int:
-    diagnosis = session.test_server(arguments.name)
+    diagnosis = session.test_server(arguments.name, store=arguments.store)
     lines = [
         f"{_MARKS[step['state']]:>9}  {step['name']}: {step['message']} ({step['seconds']:.2f} s)"
         if step["state"] in ("passed", "failed")

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from VisualDICOMBrowserLib.database.own_store import OwnStore
 from VisualDICOMBrowserLib.database.paths import DatabasePaths
-from VisualDICOMBrowserLib.database.records import AddOutcome, ScannedFile
+from VisualDICOMBrowserLib.database.records import AddOutcome, ScannedFile, instance_number
 from VisualDICOMBrowserLib.database.row_cache import (
     PatientRow,
     RowCache,
@@ -151,7 +151,7 @@ class Filer:
             connection.execute(_MAKE_LOCAL, (stored, uid, work.now, work.stamp, sop))
             work.to_count.update((uid, known[1]))
         work.existing[sop] = (stored, uid)
-        return AddOutcome("imported", sop, uid, file.path)
+        return AddOutcome("imported", sop, uid, file.path, number=instance_number(file.values))
 
     def _series(self, connection: sqlite3.Connection, uid: str, values: Mapping[str, str], now: str) -> SeriesRow:
         known = self._cache.series(connection, uid)

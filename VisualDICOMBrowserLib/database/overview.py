@@ -24,7 +24,9 @@ Row = list[Any]
 Picture = Callable[[str, dict[str, Any]], tuple[str, str]]
 
 FIELDS: dict[Level, tuple[str, ...]] = {
-    Level.PATIENT: ("key", "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "DateAdded"),
+    Level.PATIENT: (
+        "key", "PatientID", "PatientName", "PatientBirthDate", "PatientSex", "DateAdded", "OtherBirthDates",
+    ),
     Level.STUDY: (
         "StudyInstanceUID", "patient", "StudyDate", "StudyTime", "StudyID", "StudyDescription", "AccessionNumber",
         "ModalitiesInStudy", "InstitutionName", "ReferringPhysicianName",
@@ -123,7 +125,8 @@ class Overview:
 
     def _plain(self, level: Level, rows: Sequence[tuple[Any, ...]]) -> list[Row]:
         if level is Level.PATIENT:
-            return [_patient(row) for row in rows]
+            others = self._database.own.other_birth_dates()
+            return [_patient(row, others) for row in rows]
         if level is Level.STUDY:
             return [_study(row) for row in rows]
         return self._series(rows)
@@ -173,9 +176,10 @@ class Overview:
         return totals
 
 
-def _patient(row: tuple[Any, ...]) -> Row:
+def _patient(row: tuple[Any, ...], others: dict[tuple[str, str], tuple[str, ...]]) -> Row:
     _, key, patient_id, name, birth, sex, added = row
-    return [key, _text(patient_id), _text(name), date_from_column(birth), _text(sex), _text(added)]
+    dates = others.get((_text(patient_id), _text(name)), ())
+    return [key, _text(patient_id), _text(name), date_from_column(birth), _text(sex), _text(added), list(dates)]
 
 
 def _study(row: tuple[Any, ...]) -> Row:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 
-__all__ = ["PatientConnections", "allow_server", "connections_of", "set_server"]
+__all__ = ["PatientConnections", "allow_server", "connections_of", "forget_server", "rename_server", "set_server"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +42,30 @@ def set_server(database: LocalDatabase, patient_id: str, server: str, state: str
         allow = [name for name in known.allow if name != server] + ([server] if state == "allow" else [])
         deny = [name for name in known.deny if name != server] + ([server] if state == "deny" else [])
         database.writer.set_connections(known.key, allow, deny)
+
+
+def rename_server(database: LocalDatabase, old: str, new: str) -> int:
+    """Let what is set for the server `old`, of any patient, hold for `new`; returns for how many patients."""
+    known = _naming(database, old)
+    for each in known:
+        allow, deny = ([new if name == old else name for name in names] for names in (each.allow, each.deny))
+        database.writer.set_connections(each.key, list(dict.fromkeys(allow)), list(dict.fromkeys(deny)))
+    return len(known)
+
+
+def forget_server(database: LocalDatabase, server: str) -> int:
+    """Allow `server` for no patient any more, lest another one of that name inherits it; what is denied stays so."""
+    known = [each for each in _naming(database, server) if server in each.allow]
+    for each in known:
+        database.writer.set_connections(each.key, [name for name in each.allow if name != server], each.deny)
+    return len(known)
+
+
+def _naming(database: LocalDatabase, server: str) -> list[PatientConnections]:
+    """What is set of all patients for whom `server` is allowed or denied."""
+    rows = database.connections.rows("SELECT UID, Connections FROM Patients WHERE Connections <> ''", ())
+    known = (PatientConnections(key, *_read(text)) for key, text in rows)
+    return [each for each in known if server in each.allow or server in each.deny]
 
 
 def _read(text: object) -> tuple[tuple[str, ...], tuple[str, ...]]:

@@ -6,9 +6,9 @@ Frozen records without behaviour, shared by scanning, storing and writing; any t
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
-__all__ = ["AddOutcome", "ScannedFile"]
+__all__ = ["AddOutcome", "ScannedFile", "instance_number"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class AddOutcome:
     ``"exists"`` (the writer's word for a SOP Instance UID that has a file already; not yet compared),
     ``"conflict"`` (the same SOP Instance UID with other content; the first stays) or ``"rejected"``.
     ``path`` is the file it is now known by: the existing one for all but ``"imported"``. ``reason`` is
-    one plain sentence for conflicts and rejects.
+    one plain sentence for conflicts and rejects. ``number`` is its InstanceNumber, None where it is not known.
     """
 
     status: str
@@ -66,3 +66,10 @@ class AddOutcome:
     SeriesInstanceUID: str
     path: str
     reason: str = ""
+    number: int | None = field(default=None, compare=False)
+
+
+def instance_number(values: Mapping[str, str]) -> int | None:
+    """InstanceNumber among header values, None where there is none that is a number."""
+    text = values.get("0020,0013", "").strip()
+    return int(text) if text.removeprefix("-").isdecimal() else None

@@ -12,7 +12,7 @@ from pathlib import Path
 from VisualDICOMBrowserLib.database.header_plan import TagPlan
 from VisualDICOMBrowserLib.database.header_scan import scan_values
 from VisualDICOMBrowserLib.database.paths import DatabasePaths
-from VisualDICOMBrowserLib.database.records import AddOutcome
+from VisualDICOMBrowserLib.database.records import AddOutcome, instance_number
 from VisualDICOMBrowserLib.errors import RejectedFileError
 from VisualDICOMBrowserLib.model import ReceivedFile
 
@@ -51,7 +51,7 @@ class Arrival:
 
     def outcome(self, status: str, path: str, reason: str = "") -> AddOutcome:
         """What became of it."""
-        return AddOutcome(status, self.sop_uid, self.series_uid, path, reason)
+        return AddOutcome(status, self.sop_uid, self.series_uid, path, reason, instance_number(self.values))
 
 
 def scanned_arrival(file: ReceivedFile, source: str, paths: DatabasePaths, plan: TagPlan) -> Arrival | AddOutcome:

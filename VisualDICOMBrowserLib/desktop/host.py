@@ -34,6 +34,7 @@ class DesktopHost:
         self._theme = theme
         self._window: VolumeWindow | None = None
         self._loaded: dict[str, list[Any]] = {}
+        self._on_closed: list[Callable[[], None]] = []
 
     @property
     def volume_window(self) -> VolumeWindow | None:
@@ -62,11 +63,25 @@ class DesktopHost:
 
     def in_scene(self) -> Mapping[str, str]:
         """What is loaded: by SeriesInstanceUID a few words such as ``176 slices``."""
-        return {uid: _described(nodes) for uid, nodes in self._loaded.items()}
+        return {uid: _described(found) for uid in self._loaded if (found := self._nodes(uid))}
 
     def show_in_scene(self, series_uid: str) -> None:
         """Bring a loaded series into view."""
-        self._show(self._loaded.get(series_uid, []))
+        self._show(self._nodes(series_uid))
+
+    def follow_scene(self, on_closed: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_closed` whenever the user closed the window of loaded volumes; the result ends that."""
+        self._on_closed.append(on_closed)
+
+        def end() -> None:
+            if on_closed in self._on_closed:
+                self._on_closed.remove(on_closed)
+
+        return end
+
+    def has_extension(self, name: str) -> bool:
+        """Extensions are Slicer's."""
+        return False
 
     def before_network(self) -> bool:
         """Nothing is missing here."""
@@ -86,11 +101,19 @@ class DesktopHost:
         if self._window is not None:
             self._window.close()
 
+    def _nodes(self, series_uid: str) -> list[Any]:
+        """What was loaded of a series and is still in its scene."""
+        return [node for node in self._loaded.get(series_uid, ()) if node.GetScene() is not None]
+
+    def _tell_closed(self) -> None:
+        for on_closed in list(self._on_closed):
+            on_closed()
+
     def _show(self, nodes: Sequence[Any]) -> None:
         if not any(is_volume(node) for node in nodes):
             return
         if self._window is None:
-            self._window = VolumeWindow(self._theme)
+            self._window = VolumeWindow(self._theme, self._tell_closed)
         self._window.show_nodes(nodes)
         self._window.show()
         self._window.raise_()

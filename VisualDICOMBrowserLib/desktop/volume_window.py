@@ -5,7 +5,7 @@ Also given here: where in the scene the patient of a volume is written.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import qt
@@ -58,11 +58,14 @@ class VolumeWindow(qt.QWidget):
     ----------
     theme : Theme
         Of the bar; pictures stay on black.
+    on_closed : Callable[[], None], optional
+        Called when the window was closed.
     """
 
-    def __init__(self, theme: Theme) -> None:
+    def __init__(self, theme: Theme, on_closed: Callable[[], None] | None = None) -> None:
         qt.QWidget.__init__(self)
         self._theme = theme
+        self._on_closed = on_closed
         self._nodes: list[Any] = []
         self._slicer: VolumeSlicer | None = None
         self._center, self._width = 0.0, 1.0
@@ -130,6 +133,12 @@ class VolumeWindow(qt.QWidget):
         """Window and level as they were when the volume was loaded."""
         if self._slicer is not None:
             self.set_window(*self._slicer.first_window())
+
+    def closeEvent(self, event: Any) -> None:
+        """Say that it was closed; it keeps its volumes and can be shown again."""
+        qt.QWidget.closeEvent(self, event)
+        if self._on_closed is not None:
+            self._on_closed()
 
     def _build(self) -> None:
         self._bar = qt.QFrame()

@@ -15,6 +15,7 @@ from VisualDICOMBrowserLib.database.storing import InstanceStore
 from VisualDICOMBrowserLib.engine.events import ContentChanges, EventHub
 from VisualDICOMBrowserLib.engine.gates import ServerGates
 from VisualDICOMBrowserLib.engine.listening import Listening
+from VisualDICOMBrowserLib.engine.offline import Offline
 from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.model import JobControl
@@ -80,7 +81,8 @@ def opened_parts(folder: Path, opened: ExitStack, *, long_lived: bool) -> tuple[
             tell=hub.publish,
         ),
         arrivals=arrivals,
-        gates=ServerGates(partial(_limit, servers)),
+        gates=ServerGates(partial(_limit, servers), partial(_work_limit, servers)),
+        offline=Offline(settings, servers.get),
         pool=pool,
         hub=hub,
         changes=changes,
@@ -93,6 +95,14 @@ def _limit(servers: ServerRegistry, server: str) -> int:
     """Most operations at once at a server; 0 for one that was removed meanwhile."""
     try:
         return servers.get(server).max_associations
+    except UsageError:
+        return 0
+
+
+def _work_limit(servers: ServerRegistry, work: str, server: str) -> int:
+    """Most operations of one sort of work at once at a server; 0 for one that was removed meanwhile."""
+    try:
+        return servers.get(server).workers(work)
     except UsageError:
         return 0
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from VisualDICOMBrowserLib.engine.commands_care import CareCommands
+from VisualDICOMBrowserLib.engine.commands_facts import FactCommands
 from VisualDICOMBrowserLib.engine.commands_jobs import JobCommands
 from VisualDICOMBrowserLib.engine.commands_local import LocalCommands
 from VisualDICOMBrowserLib.engine.commands_network import NetworkCommands
@@ -29,6 +30,7 @@ class Commands:
         groups = (
             LocalCommands(desk),
             ViewCommands(desk),
+            FactCommands(desk),
             CareCommands(desk),
             ServerCommands(desk),
             NetworkCommands(desk),

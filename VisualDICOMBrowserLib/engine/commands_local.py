@@ -9,6 +9,7 @@ from VisualDICOMBrowserLib import __version__
 from VisualDICOMBrowserLib.engine.arguments import level_from, query_of
 from VisualDICOMBrowserLib.engine.desk import EngineDesk
 from VisualDICOMBrowserLib.engine.kind_local import thumbnail_fields
+from VisualDICOMBrowserLib.engine.offline import OFFLINE
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.jobs.job import Priority
 from VisualDICOMBrowserLib.model import record_as_dict
@@ -20,6 +21,7 @@ class LocalCommands:
     """What is asked of the local database."""
 
     def __init__(self, desk: EngineDesk) -> None:
+        self._desk = desk
         self._parts = desk.parts
         self._queue = desk.queue
 
@@ -98,3 +100,5 @@ class LocalCommands:
         """Change one setting and keep it with the database."""
         self._parts.settings[key] = value
         self._parts.database.own.put("settings", key, self._parts.settings[key])
+        if key == OFFLINE:
+            self._desk.offline_changed()

@@ -8,6 +8,7 @@ from typing import Any
 from VisualDICOMBrowserLib.engine.arguments import level_from, query_of
 from VisualDICOMBrowserLib.engine.desk import EngineDesk
 from VisualDICOMBrowserLib.engine.kind_send import address_config
+from VisualDICOMBrowserLib.engine.offline import OFFLINE
 from VisualDICOMBrowserLib.engine.prefetch import young_studies
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.jobs.job import JobRecord, Priority
@@ -28,6 +29,7 @@ class NetworkCommands:
         """Ask one server; returns the job's id, the answers come as events and by `find_results`."""
         self._parts.servers.get(server)
         query_of(level, filters)
+        self._parts.offline.require_online("find", server)
         query = {"level": level_from(level).value, **filters}
         return self._queue.submit("find", {"query": query}, server=server, priority=Priority.HIGH, label="Query")
 
@@ -47,6 +49,10 @@ class NetworkCommands:
     def search_result(self, search_id: str) -> dict[str, Any]:
         """What a search has brought so far: merged records, what became of each server, and whether it ended."""
         return self._desk.searches.result(search_id)
+
+    def search_next(self, search_id: str, server: str) -> list[dict[str, Any]]:
+        """Ask a server for what its limit held back of a search; ``search_id`` and ``query`` of each new search."""
+        return self._desk.searches.following(search_id, server)
 
     def cancel_search(self, search_id: str) -> None:
         """Ask no further."""
@@ -71,6 +77,8 @@ class NetworkCommands:
         """
         for name in [server] if server else servers or []:
             self._parts.servers.get(name)
+        if not self._parts.long_lived:
+            self._parts.offline.require_online("retrieve", server)  # nobody is there to go online again
         if not StudyInstanceUID:
             message = "A retrieve needs the StudyInstanceUID."
             raise UsageError(message, server=server, next_step="Query for it first.")
@@ -105,6 +113,9 @@ class NetworkCommands:
         if not uids or not (servers or address):
             message = "Sending needs what to send, and a server or an address."
             raise UsageError(message)
+        if not self._parts.long_lived:
+            for name in servers or [""]:
+                self._parts.offline.require_online("send", name)
         parameters = {"level": level_from(level).value, "uids": [str(uid) for uid in uids]}
         text = label or ", ".join(parameters["uids"][:2])
         for name in servers or ():
@@ -125,6 +136,7 @@ class NetworkCommands:
         if unknown := ", ".join(sorted(set(fields) - known)):
             message = f"There is no worklist filter {unknown}."
             raise UsageError(message, subject=unknown, next_step=f"Known filters: {', '.join(sorted(known))}.")
+        self._parts.offline.require_online("worklist", server)
         return self._queue.submit(
             "worklist", {"query": fields}, server=server, priority=Priority.HIGH, label="Worklist"
         )
@@ -153,6 +165,8 @@ class NetworkCommands:
         started = []
         for config in self._parts.servers.list():
             if not (config.enabled and config.retrieve_enabled) or config.manual:
+                continue
+            if self._parts.offline.holds("prefetch", config.name):
                 continue
             if config.prefetch != "nothing":
                 parameters = {"PatientID": PatientID, "StudyInstanceUID": StudyInstanceUID}
@@ -188,6 +202,17 @@ class NetworkCommands:
             raise UsageError(message)
         concerned = [job for job in self._queue.jobs() if not job.state.finished and _concerns(job, wanted)]
         return [job.job_id for job in concerned if self._queue.set_priority(job.job_id, priority)]
+
+    def offline(self) -> bool:
+        """Whether servers are left alone."""
+        return self._parts.offline.on
+
+    def set_offline(self, offline: bool) -> None:
+        """Leave servers alone, or go online again; the setting ``network/offline``, told by ``offline_changed``."""
+        self._parts.settings[OFFLINE] = offline
+        if not self._parts.database.read_only:
+            self._parts.database.own.put("settings", OFFLINE, bool(offline))
+        self._desk.offline_changed()
 
     def start_node(self, host: str = "", port: int | None = None, ae_title: str = "") -> dict[str, Any]:
         """Take instances from other DICOM nodes and offer the local database; returns where it listens."""

@@ -47,16 +47,14 @@ class ServerCommands:
         new_name = changes.pop("new_name", name)
         edited = self._parts.servers.edit(name, **{**changes, "name": new_name}).to_dict()
         if new_name != name:
-            self._desk.remote.rename(name, new_name)
-            rename_server(self._parts.database.own, name, new_name)
+            rename_server(self._desk, name, new_name)
         self._desk.servers_changed()
         return edited
 
     def remove_server(self, name: str) -> None:
         """Forget a server and its secrets."""
         self._parts.servers.remove(name)
-        self._desk.remote.forget(name)
-        forget_server(self._parts.database.own, name)
+        forget_server(self._desk, name)
         self._desk.servers_changed()
 
     def duplicate_server(self, name: str) -> dict[str, Any]:
@@ -119,10 +117,14 @@ class ServerCommands:
         self._parts.servers.get(name)
         return self._queue.submit("echo", {}, server=name, priority=Priority.HIGH, label="Echo")
 
-    def test_server(self, name: str) -> str:
-        """Walk through everything that can be wrong with a server; returns the id of the job with the diagnosis."""
+    def test_server(self, name: str, store: bool = False) -> str:
+        """Walk through everything that can be wrong with a server; returns the id of the job with the diagnosis.
+
+        With `store`, a small test image is sent too, which may stay there.
+        """
         self._parts.servers.get(name)
-        return self._queue.submit("test", {}, server=name, priority=Priority.HIGH, label="Test")
+        parameters = {"store": True} if store else {}
+        return self._queue.submit("test", parameters, server=name, priority=Priority.HIGH, label="Test")
 
 
 def _document(path: str) -> dict[str, Any]:

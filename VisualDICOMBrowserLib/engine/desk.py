@@ -8,6 +8,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from VisualDICOMBrowserLib.database.remote_records import RemoteRecords
+from VisualDICOMBrowserLib.engine.fact_finder import FactFinder
 from VisualDICOMBrowserLib.engine.listening import Listening
 from VisualDICOMBrowserLib.engine.notifications import Notifications
 from VisualDICOMBrowserLib.engine.parts import EngineParts
@@ -23,7 +24,7 @@ __all__ = ["EngineDesk"]
 @dataclass(frozen=True, slots=True, kw_only=True)
 class EngineDesk:
     """The queue over the parts, searches over many servers, watched studies, our listener, notifications, what is
-    known of servers, and pictures for views.
+    known of servers, pictures for views, and what there is to know of series.
     """
 
     parts: EngineParts
@@ -35,6 +36,13 @@ class EngineDesk:
     notifications: Notifications
     remote: RemoteRecords
     pictures: ViewPictures
+    facts: FactFinder
+
+    def offline_changed(self) -> None:
+        """Hold or let go what has to do with servers, and tell everybody."""
+        self.queue.limits_changed(self.parts.offline.take_span())
+        self.notifications.servers_changed()
+        self.parts.hub.publish("offline_changed", offline=self.parts.offline.on)
 
     def servers_changed(self) -> None:
         """Bring in line what depends on the list of servers, and tell everybody."""

@@ -17,6 +17,7 @@ from VisualDICOMBrowserLib.database.remote_records import RemoteRecords
 from VisualDICOMBrowserLib.engine.assembly import opened_parts
 from VisualDICOMBrowserLib.engine.commands import Commands
 from VisualDICOMBrowserLib.engine.desk import EngineDesk
+from VisualDICOMBrowserLib.engine.fact_finder import FactFinder
 from VisualDICOMBrowserLib.engine.kind_ask import DiagnosisKind, WorklistKind
 from VisualDICOMBrowserLib.engine.kind_check import CheckKind
 from VisualDICOMBrowserLib.engine.kind_find import EchoKind, FindKind
@@ -78,6 +79,8 @@ class Engine:
             opened.callback(notifications.close)
             pictures = ViewPictures(self.parts)
             opened.callback(pictures.close)
+            facts = FactFinder(self.parts)
+            opened.callback(facts.close)
             schedule = Schedule()
             opened.callback(schedule.close)
             self._watches = Watches(own, schedule, self._fetch_watched, self.parts.hub.publish)
@@ -94,6 +97,7 @@ class Engine:
                 notifications=notifications,
                 remote=self._remote,
                 pictures=pictures,
+                facts=facts,
             )
             self._commands = Commands(self._desk)
             if not self.parts.database.read_only:
@@ -136,6 +140,8 @@ class Engine:
             max_concurrent=self.parts.settings.integer("jobs/max_concurrent"),
             listener=self._tell_job,
             server_limit=self._server_limit,
+            work_limit=self._work_limit,
+            held=self.parts.offline.holds,
             retry=RetryByError(self._longest_waiting),
         )
         opened.callback(queue.close)
@@ -206,6 +212,12 @@ class Engine:
         except UsageError:  # removed meanwhile; its jobs say so when they start
             return 0
 
+    def _work_limit(self, work: str, server: str) -> int:
+        try:
+            return self.parts.servers.get(server).workers(work)
+        except UsageError:  # as above
+            return 0
+
     def _longest_waiting(self, job: JobRecord) -> float:
         try:
             return self.parts.servers.get(job.server).max_waiting_s
@@ -216,6 +228,10 @@ class Engine:
         return self.queue.submit(kind, parameters, server=server, priority=Priority.HIGH, label="Query")
 
     def _fetch_watched(self, study: str, server: str) -> str:
+        if self.parts.offline.holds(
+            "retrieve", server
+        ):  # each look would only be one more request for a job that waits
+            return ""
         parameters = {"StudyInstanceUID": study}
         return self.queue.submit("retrieve", parameters, server=server, label="Watched study", by_user=False)
 

@@ -12,6 +12,7 @@ import threading
 from collections.abc import Callable, Iterable
 from typing import Any
 
+from VisualDICOMBrowserLib.engine.arrived_slices import ArrivedSlices
 from VisualDICOMBrowserLib.engine.client import EventCallback
 from VisualDICOMBrowserLib.engine.subscribers import Subscribers
 
@@ -38,12 +39,20 @@ class EventHub:
 class ContentChanges:
     """Gathers what changed in the database and publishes ``content_changed`` at most ten times per second.
 
+    As often it publishes ``slices_arrived`` with ``series``: by UID how many instances are here (``count``), and which
+    (``ranges`` of InstanceNumbers, first and last of each run); see `ArrivedSlices`.
+
     Parameters
     ----------
     hub : EventHub
         Where the events go.
     interval : float
         Shortest time between two events, in seconds.
+
+    Attributes
+    ----------
+    arrived : ArrivedSlices
+        Told of instances of series that are being fetched.
     """
 
     def __init__(self, hub: EventHub, interval: float = 0.1) -> None:
@@ -52,6 +61,7 @@ class ContentChanges:
         self._condition = threading.Condition()
         self._pending: dict[str, set[str]] = {}
         self._closed = False
+        self.arrived = ArrivedSlices(self._wake)
         self._thread = threading.Thread(target=self._deliver, name="engine-events", daemon=True)
         self._thread.start()
 
@@ -73,15 +83,21 @@ class ContentChanges:
             self._condition.notify()
         self._thread.join()
 
+    def _wake(self) -> None:
+        with self._condition:
+            self._condition.notify()
+
     def _deliver(self) -> None:
         while True:
             with self._condition:
-                self._condition.wait_for(lambda: self._closed or any(self._pending.values()))
+                self._condition.wait_for(lambda: self._closed or any(self._pending.values()) or self.arrived.waiting)
                 pending, self._pending = self._pending, {}
                 closed = self._closed
             if any(pending.values()):
                 fields = {name: sorted(pending.get(name, ())) for name in ("series", "studies", "removed")}
                 self._hub.publish("content_changed", **fields)
+            if arrived := self.arrived.take():
+                self._hub.publish("slices_arrived", series=arrived)
             if closed:
                 return
             with self._condition:

@@ -16,7 +16,8 @@ __all__ = ["DiagnosisKind", "WorklistKind"]
 class DiagnosisKind:
     """Walks through everything that can be wrong with a server; each step is a ``test_step`` event.
 
-    Result: the fields of `servers.diagnosis.Diagnosis`. A server that fails its test is a result, not a failure.
+    Parameters: ``store`` to send a small test image too. Result: the fields of `servers.diagnosis.Diagnosis`. A server
+    that fails its test is a result, not a failure.
     """
 
     name = "test"
@@ -28,8 +29,8 @@ class DiagnosisKind:
         self._parts = parts
 
     def identity(self, parameters: dict[str, Any]) -> str:
-        """All tests of one server are the same."""
-        return ""
+        """All tests of one server are the same, but for sending."""
+        return "store" if parameters.get("store") else ""
 
     def run(self, job: JobRecord, control: JobControl) -> dict[str, Any]:
         """Walk and tell."""
@@ -44,7 +45,8 @@ class DiagnosisKind:
             parts.hub.publish("test_step", job_id=job.job_id, server=job.server, **asdict(step))
 
         config = parts.servers.get(job.server)
-        return diagnose(config, parts.settings, parts.pool, parts.services, control, tell).as_dict()
+        sends = bool(job.parameters.get("store"))
+        return diagnose(config, parts.settings, parts.pool, parts.services, control, tell, sends=sends).as_dict()
 
 
 class WorklistKind:

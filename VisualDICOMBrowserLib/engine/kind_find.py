@@ -36,8 +36,8 @@ def query_from(fields: dict[str, Any]) -> Query:
 class FindKind:
     """Asks one server; answers go out as ``find_records`` events while they come.
 
-    Parameters of the job: ``query`` (fields of `Query`). Result: ``count``, ``limit_reached``, ``warnings``;
-    the records themselves are kept in memory by job (`FoundRecords`).
+    Parameters of the job: ``query`` (fields of `Query`). Result: ``count``, ``limit_reached``, ``warnings``,
+    ``next_offset``; the records themselves are kept in memory by job (`FoundRecords`).
 
     Parameters
     ----------
@@ -87,11 +87,16 @@ class FindKind:
 
         with ExitStack() as stack:
             if self._gates is not None:
-                stack.enter_context(self._gates.hold(job.server, control))
+                stack.enter_context(self._gates.hold(job.server, control, "query"))
             driver = self._parts.driver(job.server)
             stack.callback(driver.close)
             answer = driver.find(query, control, tell)
-        return {"count": count, "limit_reached": answer.limit_reached, "warnings": list(answer.warnings)}
+        return {
+            "count": count,
+            "limit_reached": answer.limit_reached,
+            "warnings": [*answer.warnings, *_asked_without(job.server, query)],
+            "next_offset": answer.next_offset,
+        }
 
     def _tell(self, job: JobRecord, level: Level, records: list[AnyRecord]) -> None:
         plain = self._parts.found.add(job.job_id, records)
@@ -103,6 +108,13 @@ class FindKind:
                 self._remote.seen(job.server, records)
             except VisualDICOMError as fault:  # a memory that fails is no reason to hide the answer
                 logger.warning("What %s answered could not be remembered: %s", job.server, fault)
+
+
+def _asked_without(server: str, query: Query) -> list[str]:
+    """What servers cannot be asked for at this level (DICOM PS3.4 C.4.1.2: keys of upper levels only)."""
+    if query.level in (Level.PATIENT, Level.STUDY) and query.SeriesDescription:
+        return [f"{server} cannot search studies by series description. Asked without it."]
+    return []
 
 
 class EchoKind:

@@ -17,7 +17,7 @@ from VisualDICOMBrowserLib.database.records import AddOutcome
 from VisualDICOMBrowserLib.database.remote_records import RemoteRecords
 from VisualDICOMBrowserLib.engine.gates import ServerGates
 from VisualDICOMBrowserLib.engine.parts import EngineParts
-from VisualDICOMBrowserLib.engine.retrieve_choice import chosen_servers, known_losses, ranks_of
+from VisualDICOMBrowserLib.engine.retrieve_choice import chosen_servers, known_losses, known_numbers, ranks_of
 from VisualDICOMBrowserLib.engine.retrieve_force import ForcedSeries
 from VisualDICOMBrowserLib.engine.retrieve_plan import RetrievePlan, SeriesPlan
 from VisualDICOMBrowserLib.engine.retrieve_result import account_of, as_list, log_sources, none_came, worst_error
@@ -114,6 +114,10 @@ class RetrieveKind:
         """How many instances are known to lie only on servers that did not answer."""
         return known_losses(self._remote, study, survey, series)
 
+    def known_numbers(self, study: str) -> dict[str, int]:
+        """How many instances each series is known to have."""
+        return known_numbers(self._remote, study)
+
 
 class _Retrieval:
     """One start of a retrieve job."""
@@ -133,6 +137,7 @@ class _Retrieval:
         self._force = bool(job.parameters.get("force"))
         self._started = time.monotonic()
         self._here: dict[str, set[str]] = {}
+        self._numbers: dict[str, dict[str, int | None]] = {}
 
     def run(self) -> dict[str, Any]:
         drivers = self._kind.drivers(self._control, keep=len(self._servers) == 1)
@@ -210,8 +215,9 @@ class _Retrieval:
         return PeerError(message, code="not_found", server=server, next_step=next_step)
 
     def _local_instances(self, series_uid: str) -> set[str]:
-        reader = self._parts.database.reader
-        return {item.SOPInstanceUID for item in reader.instances_of_series(series_uid) if item.path}
+        found = self._parts.database.reader.instances_of_series(series_uid)
+        self._numbers[series_uid] = {item.SOPInstanceUID: item.InstanceNumber for item in found if item.path}
+        return set(self._numbers[series_uid])
 
     def _local_instances_of_study(self) -> set[str]:
         series = self._parts.database.reader.series(Query(level=Level.SERIES, StudyInstanceUID=self._study))
@@ -222,6 +228,8 @@ class _Retrieval:
     def _fetched(self, plan: RetrievePlan, survey: Survey, drivers: SourceDrivers) -> dict[str, Any]:
         settings = self._parts.settings
         forced = ForcedSeries(self._parts.store, self._control) if self._force else None
+        arrived = self._parts.changes.arrived
+        arrived.begin({uid: {} if forced else self._numbers.get(uid, {}) for uid in plan.series})
         sink = DatabaseSink(
             forced or self._parts.store,
             self._job_id,
@@ -229,6 +237,7 @@ class _Retrieval:
             batch_files=self._batch_files(),
             batch_mb=settings.integer("database/batch_mb"),
             takes_arrivals=forced is not None,
+            on_counted=arrived.add,
         )
         run = RetrieveRun(
             StudyAddress(self._study, self._patient, whole=not self._series and not self._wanted),
@@ -249,6 +258,7 @@ class _Retrieval:
                     if forced is not None:
                         self._stored(forced.settle(run.asked, plan, self._here))
         finally:
+            arrived.end(plan.series)
             self._kind.grown(sink.series | forced.series if forced else sink.series, forced=self._force)
         return self._outcome(plan, survey, run, sink, forced)
 
@@ -268,7 +278,7 @@ class _Retrieval:
     def _outcome(
         self, plan: RetrievePlan, survey: Survey, run: RetrieveRun, sink: DatabaseSink, forced: ForcedSeries | None
     ) -> dict[str, Any]:
-        account = account_of(run.asked, plan.missing, self._control)
+        account = account_of(run.asked, plan.missing, self._control, self._kind.known_numbers(self._study))
         account.count += 0 if self._wanted else self._kind.losses(self._study, survey, self._series)
         # What came past a forced retrieve (somebody else's new image of a series) counts as well.
         counts = sink.counts + forced.counts if forced else sink.counts

@@ -217,6 +217,7 @@ class Listening:
         )
 
     def _tell(self, outcome: AddOutcome) -> None:
+        self._changes.arrived.add([outcome])
         if outcome.status == "imported":
             self._changes.add(series=[outcome.SeriesInstanceUID])
 

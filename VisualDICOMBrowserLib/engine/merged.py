@@ -27,6 +27,7 @@ _UID_OF_LEVEL = {
 _INSTANCES = {Level.STUDY: "NumberOfStudyRelatedInstances", Level.SERIES: "NumberOfSeriesRelatedInstances"}
 _SIZE = {**_INSTANCES, Level.PATIENT: "NumberOfPatientRelatedStudies"}
 _NOT_MERGED = frozenset(("server", "OtherBirthDates"))
+_PATIENT = ("PatientID", "PatientName", "PatientBirthDate", "PatientSex")
 _LOCAL_ONLY = frozenset(("key", "path", "thumbnail"))
 
 Plain = dict[str, Any]
@@ -83,7 +84,8 @@ class MergedRecords:
 
         Each has ``level``, the fields of its record, and ``sources`` (numbers of instances and series, for patients
         also of studies, by server), ``local`` (number of instances here) and ``complete`` (the servers, and ``""``
-        for here, that hold the largest known number).
+        for here, that hold the largest known number). A study has ``OtherPatients`` if servers name another patient
+        than is believed: by server its ``PatientID``, ``PatientName``, ``PatientBirthDate`` and ``PatientSex``.
         """
         return [self._merged(key) for key in keys]
 
@@ -106,6 +108,8 @@ class MergedRecords:
                 merged[field] = _joined(field, values)
         if self.level is Level.PATIENT:
             _add_birth_dates(merged, rows)
+        elif self.level is Level.STUDY:
+            _add_other_patients(merged, found)
         local = self._local.get(key, 0)
         sources = {name: self._numbers(row) for name, row in found.items() if name != HERE}
         return {**merged, "sources": sources, "local": local, "complete": self._complete(found)}
@@ -155,3 +159,23 @@ def _add_birth_dates(merged: Plain, rows: Sequence[Plain]) -> None:
     others = sorted(dates - {"", merged.get("PatientBirthDate", "")})
     if others:
         merged["OtherBirthDates"] = others
+
+
+def _add_other_patients(merged: Plain, found: Mapping[str, Plain]) -> None:
+    """Patients to whom sources ascribe the study, where ID, name or birth date contradict what is shown."""
+    others = {name: {field: row[field] for field in _PATIENT if row[field]} for name, row in found.items()}
+    others = {name: told for name, told in others.items() if _contradicts(told, merged)}
+    if others:
+        merged["OtherPatients"] = others
+
+
+def _contradicts(told: Plain, shown: Plain) -> bool:
+    """Whether both name an ID, a name or a birth date, and not the same one."""
+    return any(
+        field in told and shown.get(field) and _compared(field, told[field]) != _compared(field, shown[field])
+        for field in ("PatientID", "PatientName", "PatientBirthDate")
+    )
+
+
+def _compared(field: str, value: str) -> str:
+    return " ".join(folded_name(value).split()) if field == "PatientName" else value.strip()

@@ -20,6 +20,7 @@ from typing import Any
 
 from VisualDICOMBrowserLib.database.own_store import OwnStore
 from VisualDICOMBrowserLib.engine.change_events import ChangeEvents, Tell
+from VisualDICOMBrowserLib.engine.offline import OFFLINE
 from VisualDICOMBrowserLib.errors import JobCancelled, UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.model import JobControl, NullControl
 from VisualDICOMBrowserLib.servers.config import ServerConfig
@@ -255,6 +256,8 @@ class Notifications:
                     self._failing.clear()
 
     def _asked_servers(self) -> list[ServerConfig]:
+        if self._settings.flag(OFFLINE):
+            return []
         try:
             servers = [c for c in self._servers() if c.enabled and c.rest_url and c.notification_interval_s > 0]
         except VisualDICOMError as error:

@@ -16,6 +16,7 @@ from VisualDICOMBrowserLib.database.local_database import LocalDatabase
 from VisualDICOMBrowserLib.database.storing import InstanceStore
 from VisualDICOMBrowserLib.engine.events import ContentChanges, EventHub
 from VisualDICOMBrowserLib.engine.gates import ServerGates
+from VisualDICOMBrowserLib.engine.offline import Offline
 from VisualDICOMBrowserLib.errors import UsageError
 from VisualDICOMBrowserLib.model import AnyRecord, record_as_dict
 from VisualDICOMBrowserLib.servers.arrivals import Arrivals
@@ -85,6 +86,7 @@ class EngineParts:
     services: DriverServices
     arrivals: Arrivals
     gates: ServerGates
+    offline: Offline
     pool: BulkPool
     hub: EventHub
     changes: ContentChanges

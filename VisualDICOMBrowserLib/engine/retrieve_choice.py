@@ -13,7 +13,7 @@ from VisualDICOMBrowserLib.jobs.job import JobRecord
 from VisualDICOMBrowserLib.model import JobControl
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 
-__all__ = ["chosen_servers", "known_losses", "may_be_asked", "ranks_of"]
+__all__ = ["chosen_servers", "known_losses", "known_numbers", "may_be_asked", "ranks_of"]
 
 
 def chosen_servers(parts: EngineParts, job: JobRecord, remote: RemoteRecords | None, control: JobControl) -> list[str]:
@@ -79,6 +79,17 @@ def known_losses(remote: RemoteRecords | None, study: str, survey: Survey, serie
             if uid not in found and series in ("", uid):
                 lost[uid] = max(lost.get(uid, 0), record.NumberOfSeriesRelatedInstances or 1)
     return sum(lost.values())
+
+
+def known_numbers(remote: RemoteRecords | None, study: str) -> dict[str, int]:
+    """How many instances each series of the study has, as far as any server ever said so."""
+    numbers: dict[str, int] = {}
+    listed = remote.series(study).values() if remote is not None else ()
+    for record in (each for records in listed for each in records):
+        if record.NumberOfSeriesRelatedInstances:
+            uid = record.SeriesInstanceUID
+            numbers[uid] = max(numbers.get(uid, 0), record.NumberOfSeriesRelatedInstances)
+    return numbers
 
 
 def _without_folders(parts: EngineParts, names: Sequence[str], control: JobControl) -> list[str]:

@@ -37,8 +37,13 @@ class Account:
             self.count += 1
 
 
-def account_of(asked: Sequence[Asked], missing: Iterable[str], control: JobControl) -> Account:
-    """What did not come, after everybody was asked; `missing` are the listed instances that are nowhere."""
+def account_of(
+    asked: Sequence[Asked], missing: Iterable[str], control: JobControl, known: Mapping[str, int] | None = None
+) -> Account:
+    """What did not come, after everybody was asked; `missing` are the listed instances that are nowhere.
+
+    `known` tells how many instances a series has where the server that was asked did not announce it.
+    """
     account = Account()
     reasons = _reasons(asked)
     stored = {uid for request in asked for uid in request.delivery.stored_series}
@@ -51,7 +56,7 @@ def account_of(asked: Sequence[Asked], missing: Iterable[str], control: JobContr
                 account.add(refused.SOPInstanceUID, refused.reason)
     for request in asked:
         if not request.listed:
-            _add_unlisted(account, request, control)
+            _add_unlisted(account, request, control, known or {})
         elif request.result is not None:
             # The server failed with more than we had heard of: what these are nobody knows.
             lost = sum(uid not in request.delivery.stored_series for piece in request.pieces for uid in piece.uids)
@@ -59,16 +64,18 @@ def account_of(asked: Sequence[Asked], missing: Iterable[str], control: JobContr
     return account
 
 
-def _add_unlisted(account: Account, request: Asked, control: JobControl) -> None:
+def _add_unlisted(account: Account, request: Asked, control: JobControl, known: Mapping[str, int]) -> None:
     result = request.result or RetrieveResult()
     named = {item.SOPInstanceUID for item in result.failed}
     for item in result.failed:
         account.add(item.SOPInstanceUID, item.reason)
     account.count += max(0, result.failed_count - len(named))
-    if request.request.expected is None:
-        account.count += 1 if request.error is not None else 0
-        return
     told = max(result.failed_count, len(named)) + len(request.delivery.refused)
+    if request.request.expected is None:
+        if request.error is not None:
+            whole = sum(known.get(piece.series, 0) for piece in request.pieces)
+            account.count += max(1, whole - len(request.delivery.stored_series) - told)
+        return
     short = max(0, request.request.expected - len(request.delivery.stored_series) - told)
     account.count += short
     if short and request.error is None:

@@ -14,12 +14,13 @@ import threading
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from typing import Any, Protocol
 
 from VisualDICOMBrowserLib.engine.kind_find import query_from
 from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.engine.retrieve_choice import may_be_asked
+from VisualDICOMBrowserLib.engine.search_rest import Course, SearchRests
 from VisualDICOMBrowserLib.engine.search_state import Search
 from VisualDICOMBrowserLib.errors import UsageError, VisualDICOMError
 from VisualDICOMBrowserLib.jobs.job import JobEvent, JobRecord
@@ -71,6 +72,7 @@ class Searches:
         self._lock = threading.Lock()
         self._numbers = itertools.count(1)
         self._searches: OrderedDict[str, Search] = OrderedDict()
+        self._rests = SearchRests()
         self._items: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         self._thread = threading.Thread(target=self._work, name="engine-searches", daemon=True)
         self._thread.start()
@@ -94,9 +96,37 @@ class Searches:
             There is no such server, level or field.
         """
         query = _query(level, fields)
+        plain = {"level": query.level.value, **{name: value for name, value in fields.items() if name != "level"}}
+        return self._start(query, plain, servers)
+
+    def following(self, search_id: str, server: str) -> list[dict[str, Any]]:
+        """Ask a server for what its limit held back of a search: by offset where it counts, else by halved dates.
+
+        Returns
+        -------
+        list of dict
+            The searches that ask for it: ``search_id`` and ``query`` (fields of `Query`) of each.
+
+        Raises
+        ------
+        UsageError
+            Nothing was held back, the search is not kept, or its dates cannot be narrowed further.
+        """
+        with self._lock:
+            course, queries = self._rests.following(search_id, server)
+        begun = []
+        for query in queries:
+            plain = {name: value for name, value in asdict(query).items() if value not in ("", 0, ())}
+            plain["level"] = query.level.value
+            new_id = self._start(query, plain, [server], course)
+            begun.append({"search_id": new_id, "query": {key: plain[key] for key in plain if key != "level"}})
+        return begun
+
+    def _start(
+        self, query: Query, plain: dict[str, Any], servers: Sequence[str] | None, course: Course | None = None
+    ) -> str:
         configs = self._parts.servers.list()
         asked, not_asked = self._whom_to_ask(configs, query, servers)
-        plain = {"level": query.level.value, **{name: value for name, value in fields.items() if name != "level"}}
         with self._lock:
             search = Search(
                 f"search-{next(self._numbers)}", query, [config.name for config in configs], named=servers is not None
@@ -104,6 +134,7 @@ class Searches:
             search.not_asked(not_asked)
             for config in asked:
                 # Under the lock, so that no news of the job is looked at before the search knows it.
+                self._rests.begin(search.search_id, config.name, query, course)
                 self._begin(search, config, plain)
             self._searches[search.search_id] = search
             while len(self._searches) > _KEPT_SEARCHES:
@@ -169,6 +200,9 @@ class Searches:
         return asked, [config.name for config in enabled if config not in asked]
 
     def _begin(self, search: Search, config: ServerConfig, query: dict[str, Any]) -> None:
+        if self._parts.offline.holds("find", config.name):
+            search.held(config.name, self._parts.offline.refusal(config.name))
+            return
         try:
             job_id = self._submit("find", {"query": query}, config.name)
         except VisualDICOMError as error:
@@ -220,6 +254,7 @@ class Searches:
         for search in self._of_job(job_id):
             with self._lock:
                 search.add(server, records)
+                self._rests.add(search.search_id, server, records)
                 new = search.not_looked_up(records)
             found = search.local_of(self._parts.database, new)
             with self._lock:
@@ -229,6 +264,8 @@ class Searches:
         for search in self._of_job(job.job_id):
             with self._lock:
                 search.note_job(job)
+                if job.state.finished and (result := job.result or {}).get("limit_reached"):
+                    self._rests.cut(search.search_id, job.server, result.get("next_offset"))
                 answered = search.newly_allowed(job)
             search.allow(self._parts.database, job.server, answered)
 

@@ -64,6 +64,10 @@ class Search:
         """The job for `server` could not be queued."""
         self._servers[server] = {**_server("failed"), "error": error.as_dict()}
 
+    def held(self, server: str, why: VisualDICOMError) -> None:
+        """`server` is left alone, because the user works offline."""
+        self._servers[server] = {**_server("offline"), "error": why.as_dict()}
+
     def not_asked(self, servers: Iterable[str]) -> None:
         """Servers that may not be asked about this patient unless they are named."""
         for server in servers:
@@ -156,7 +160,7 @@ class Search:
         return sorted({row["PatientID"] for row in answered if row.get("PatientID") and row["local"]})
 
 
-_ENDED = frozenset(("done", "partly", "failed", "cancelled", "not_asked"))
+_ENDED = frozenset(("done", "partly", "failed", "cancelled", "not_asked", "offline"))
 
 
 def _server(state: str) -> dict[str, Any]:

@@ -219,9 +219,9 @@ class Session:
         job_id = self.client.request("worklist", server=server, **fields)
         return [WorklistItem(**item) for item in self.wait(job_id, timeout)["result"]["items"]]
 
-    def test_server(self, server: str, *, timeout: float | None = None) -> dict[str, Any]:
+    def test_server(self, server: str, *, store: bool = False, timeout: float | None = None) -> dict[str, Any]:
         """Diagnosis of a server: ``ok``, ``steps``, ``advice``, and ``request`` for its administrator."""
-        return dict(self.wait(self.client.request("test_server", name=server), timeout)["result"])
+        return dict(self.wait(self.client.request("test_server", name=server, store=store), timeout)["result"])
 
     def make_thumbnails(
         self, series: Sequence[str], *, force: bool = False, timeout: float | None = None

@@ -124,6 +124,8 @@ class DatabaseSink:
         Most instances, and most data in MB, that are stored together.
     takes_arrivals : bool
         See `Delivery`.
+    on_counted : callable, optional
+        Called with outcomes of all that came, also by another way, from any thread.
     """
 
     def __init__(
@@ -135,8 +137,10 @@ class DatabaseSink:
         batch_files: int = 100,
         batch_mb: int = 64,
         takes_arrivals: bool = False,
+        on_counted: Callable[[Sequence[AddOutcome]], None] | None = None,
     ) -> None:
         self.store = store
+        self._on_counted = on_counted
         self.takes_arrivals = takes_arrivals
         self._on_batch = on_batch
         self._batch_files = batch_files
@@ -173,6 +177,8 @@ class DatabaseSink:
                 delivery.note(outcome, size)
                 if outcome.SeriesInstanceUID and outcome.status in _STORED and outcome.status != "held":
                     self.series.add(outcome.SeriesInstanceUID)
+        if self._on_counted is not None:
+            self._on_counted(outcomes)
 
     def settle(self) -> None:
         """Wait until all that was added is stored and counted, or can never be."""

@@ -100,7 +100,7 @@ class SourceDrivers:
     def _session(self, server: str) -> Iterator[ServerDriver]:
         with ExitStack() as stack:
             if self._gates is not None:
-                stack.enter_context(self._gates.hold(server, self._control))
+                stack.enter_context(self._gates.hold(server, self._control, "fetch"))
             driver = self._open_driver(server)
             stack.callback(driver.close)
             yield driver

@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 from VisualDICOMBrowserLib.database.own_store import OwnStore
@@ -48,7 +48,8 @@ class Watches:
     schedule : Schedule
         When they are asked for.
     fetch : callable
-        Submits a retrieve of a study from a server (empty: from wherever it is) and returns the job's id.
+        Submits a retrieve of a study from a server (empty: from wherever it is) and returns the job's id, empty if
+        servers are not asked now.
     tell : callable
         Publishes an event.
     """
@@ -99,6 +100,21 @@ class Watches:
         """All watches."""
         with self._lock:
             return [watch.as_dict() for watch in self._watches.values()]
+
+    def rename_server(self, old: str, new: str) -> None:
+        """Studies that were asked for at `old` are asked for at `new`."""
+        with self._lock:
+            renamed = [replace(watch, server=new) for watch in self._watches.values() if watch.server == old]
+            self._watches.update((watch.StudyInstanceUID, watch) for watch in renamed)
+        for watch in renamed:
+            self._own.put(_SECTION, watch.StudyInstanceUID, watch.as_dict())
+
+    def forget_server(self, server: str) -> None:
+        """Watch no study any more that is asked for at that server alone."""
+        with self._lock:
+            studies = [study for study, watch in self._watches.items() if watch.server == server]
+        for study in studies:
+            self.stop(study)
 
     def on_job(self, job: dict[str, Any]) -> None:
         """Hear of the end of any job; tells news of watched studies."""

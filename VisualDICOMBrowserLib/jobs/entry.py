@@ -83,6 +83,20 @@ class JobTable:
         if self._identities.get(entry.identity) is entry:
             del self._identities[entry.identity]
 
+    def rename(self, entry: JobEntry, stored: JournalEntry) -> None:
+        """Take over a record that names its server otherwise; one that runs counts for the new name from now on."""
+        joined = self._identities.get(entry.identity) is entry
+        self.release_identity(entry)
+        if entry.control is not None:
+            self._limits.end(entry.job_class)
+        self._ready.discard(entry.record.job_id)
+        entry.record, entry.identity = stored.record, stored.identity
+        if entry.control is not None:
+            self._limits.start(entry.job_class)
+        if joined:
+            self._identities.setdefault(entry.identity, entry)
+        self.place(entry)
+
     def place(self, entry: JobEntry) -> None:
         """Bring the lists up to date after a change of state or priority."""
         record = entry.record

@@ -152,6 +152,16 @@ class Journal:
                 if change.message:
                     _add_log(connection, change.record.job_id, at, change.message)
 
+    def rewrite(self, entries: Iterable[JournalEntry]) -> None:
+        """Store records whose parameters or identity have changed: all of them or none."""
+        with self._writing() as connection:
+            for entry in entries:
+                connection.execute(
+                    "UPDATE Jobs SET identity = ?, parameters = ? WHERE job_id = ?",
+                    (entry.identity, json.dumps(entry.record.parameters), entry.record.job_id),
+                )
+                _update(connection, entry.record)
+
     def start_attempt(self, record: JobRecord, started: float) -> None:
         """Store a claimed job together with its new start, number ``record.attempts``.
 

@@ -17,9 +17,10 @@ from VisualDICOMBrowserLib.jobs.actions import Change
 from VisualDICOMBrowserLib.jobs.control import QueueJobControl
 from VisualDICOMBrowserLib.jobs.entry import JobEntry, JobTable
 from VisualDICOMBrowserLib.jobs.job import JobRecord, bounded_log, log_line
-from VisualDICOMBrowserLib.jobs.journal import Journal
+from VisualDICOMBrowserLib.jobs.journal import Journal, JournalEntry
 from VisualDICOMBrowserLib.jobs.news import JobNews
 from VisualDICOMBrowserLib.jobs.outcome import partial_result
+from VisualDICOMBrowserLib.jobs.renaming import names_server, with_server_renamed
 from VisualDICOMBrowserLib.jobs.states import JobState, moved
 
 __all__ = ["JobLedger"]
@@ -92,6 +93,29 @@ class JobLedger:
     def set_priority(self, entry: JobEntry, priority: int) -> None:
         """Change which queued jobs a job goes before, and tell its work if it runs."""
         self.apply([(entry, Change(replace(entry.record, priority=priority)))])
+
+    def rename_server(self, old: str, new: str, identity_of: Callable[[JobRecord, str], str]) -> int:
+        """Let jobs that name the server `old` name `new`; `identity_of` a record, given the one it had. How many do.
+
+        Raises
+        ------
+        JournalError
+            They could not be stored; everything is as it was.
+        """
+        self.store_late()
+        changed = []
+        for stored in self._journal.jobs():
+            entry = self.held(stored.record.job_id)
+            record = stored.record if entry is None else entry.record
+            if names_server(record, old):
+                record = with_server_renamed(record, old, new)
+                changed.append((entry, JournalEntry(stored.number, identity_of(record, stored.identity), record)))
+        self._journal.rewrite(stored for _, stored in changed)
+        for entry, stored in changed:
+            if entry is not None:
+                self._table.rename(entry, stored)
+                self._news.tell(entry.record)
+        return len(changed)
 
     def apply(self, changes: Sequence[tuple[JobEntry, Change]]) -> None:
         """Make the changes a person asked for: on disk first, all of them or none.

@@ -14,12 +14,19 @@ from collections.abc import Callable, Mapping
 
 from VisualDICOMBrowserLib.jobs.job import Priority
 
-__all__ = ["Limits", "ReadyJobs"]
+__all__ = ["Limits", "ReadyJobs", "work_of"]
 
 _logger = logging.getLogger(__name__)
 
 JobClass = tuple[str, str]
 """Kind and server."""
+
+_WORK = {"find": "query", "echo": "query", "worklist": "query", "retrieve": "fetch", "send": "send"}
+
+
+def work_of(kind: str) -> str:
+    """What jobs of a kind do at a server: ``query``, ``fetch``, ``send``, or empty for something else."""
+    return _WORK.get(kind, "")
 
 
 class Limits:
@@ -33,6 +40,10 @@ class Limits:
         Most concurrent jobs of a server, asked anew each time.
     workers : int
         Threads that run jobs, 0 for any number.
+    work_limit : Callable[[str, str], int]
+        Most concurrent jobs that do such work (`work_of`) at a server, asked anew each time with work and server.
+    held : Callable[[str, str], bool]
+        Whether no job of that kind for that server may start at the moment, whatever room there is.
     """
 
     def __init__(
@@ -40,17 +51,24 @@ class Limits:
         kinds: Mapping[str, int | Callable[[], int]],
         server_limit: Callable[[str], int],
         workers: int = 0,
+        work_limit: Callable[[str, str], int] = lambda work, server: 0,
+        held: Callable[[str, str], bool] = lambda kind, server: False,
     ) -> None:
+        self._held = held
         self._kinds = kinds
         self._server_limit = server_limit
+        self._work_limit = work_limit
         self._workers = workers
         self._running = 0
         self._running_kinds: Counter[str] = Counter()
         self._running_servers: Counter[str] = Counter()
+        self._running_work: Counter[tuple[str, str]] = Counter()
 
     def has_room(self, job_class: JobClass, priority: int = Priority.NORMAL) -> bool:
         """Whether one more job of this class and priority may run."""
         kind, server = job_class
+        if self._held(kind, server):
+            return False
         left_free = 1 if priority <= Priority.LOW else 0
         if not _fits(self._running, self._workers, left_free):
             return False
@@ -59,19 +77,27 @@ class Limits:
         if not _fits(self._running_kinds[kind], most):
             return False
         most = _asked(lambda: self._server_limit(server), f"server {server}") if server else 0
-        return _fits(self._running_servers[server], most, left_free)
+        return _fits(self._running_servers[server], most, left_free) and self._fits_work(work_of(kind), server)
 
     def start(self, job_class: JobClass) -> None:
         """Count one more running job."""
         self._running += 1
         self._running_kinds[job_class[0]] += 1
         self._running_servers[job_class[1]] += 1
+        self._running_work[work_of(job_class[0]), job_class[1]] += 1
 
     def end(self, job_class: JobClass) -> None:
         """Count one running job less."""
         self._running -= 1
         self._running_kinds[job_class[0]] -= 1
         self._running_servers[job_class[1]] -= 1
+        self._running_work[work_of(job_class[0]), job_class[1]] -= 1
+
+    def _fits_work(self, work: str, server: str) -> bool:
+        if not work or not server:
+            return True
+        most = _asked(lambda: self._work_limit(work, server), f"server {server}")
+        return _fits(self._running_work[work, server], most)
 
 
 def _fits(running: int, most: int, left_free: int = 0) -> bool:
@@ -93,12 +119,12 @@ class ReadyJobs:
 
     def __init__(self) -> None:
         self._heaps: dict[JobClass, list[tuple[int, int, str]]] = {}
-        self._current: dict[str, tuple[int, int, str]] = {}
+        self._current: dict[str, tuple[tuple[int, int, str], JobClass]] = {}
 
     def add(self, job_id: str, job_class: JobClass, priority: int, number: int) -> None:
-        """Queue a job, or move it if its priority changed."""
+        """Queue a job, or move it if its priority or class changed."""
         entry = (-priority, number, job_id)
-        self._current[job_id] = entry
+        self._current[job_id] = entry, job_class
         heapq.heappush(self._heaps.setdefault(job_class, []), entry)
 
     def discard(self, job_id: str) -> None:
@@ -122,7 +148,7 @@ class ReadyJobs:
     def _head(self, job_class: JobClass) -> tuple[int, int, str] | None:
         """Best job of a class, after dropping entries that were moved or taken out since."""
         heap = self._heaps[job_class]
-        while heap and self._current.get(heap[0][2]) != heap[0]:
+        while heap and self._current.get(heap[0][2]) != (heap[0], job_class):
             heapq.heappop(heap)
         if not heap:
             del self._heaps[job_class]

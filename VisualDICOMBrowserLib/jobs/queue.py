@@ -54,6 +54,10 @@ class JobQueue(JobActions):
     server_limit : Callable[[str], int]
         Most concurrent jobs of a server, 0 for any number; asked with the lock held, so it must be quick
         and must not call the queue.
+    work_limit : Callable[[str, str], int]
+        The same of one sort of work (`limits.work_of`) at a server.
+    held : Callable[[str, str], bool]
+        Whether jobs of that kind for that server wait in the queue for the time being; asked as `server_limit`.
     retry : RetryPolicy
         Decides whether a failed job waits for another try.
     clock, steady : Callable[[], float]
@@ -70,6 +74,8 @@ class JobQueue(JobActions):
         max_concurrent: int,
         listener: Callable[[JobEvent], None],
         server_limit: Callable[[str], int],
+        work_limit: Callable[[str, str], int] = lambda work, server: 0,
+        held: Callable[[str, str], bool] = lambda kind, server: False,
         retry: RetryPolicy | None = None,
         clock: Callable[[], float] = time.time,
         steady: Callable[[], float] = time.monotonic,
@@ -82,7 +88,8 @@ class JobQueue(JobActions):
         self._changed = threading.Condition()
         self._closing = False
         self._closed = False
-        limits = Limits({name: kind.limit for name, kind in self._kinds.items()}, server_limit, max_concurrent)
+        limit_of = {name: kind.limit for name, kind in self._kinds.items()}
+        limits = Limits(limit_of, server_limit, max_concurrent, work_limit, held)
         self._table = JobTable(limits, clock, steady)
         self._news = JobNews(listener)
         self._ledger = JobLedger(journal, self._table, self._news, clock)
@@ -163,9 +170,37 @@ class JobQueue(JobActions):
             self._changed.notify_all()
             return True
 
-    def limits_changed(self) -> None:
-        """Let jobs start that a changed limit of a kind or server, or a changed clock, allows."""
+    def rename_server(self, old: str, new: str) -> int:
+        """Let every job that names the server `old`, ended ones included, name `new`; returns how many do.
+
+        Raises
+        ------
+        JournalError
+            That could not be stored; nothing was changed.
+        """
+
+        def identity_of(record: JobRecord, before: str) -> str:
+            kind = self._kinds.get(record.kind)
+            return (
+                before
+                if kind is None
+                else identity_digest(record.kind, record.server, kind.identity(record.parameters))
+            )
+
         with self._changed:
+            self._require_open()
+            count = self._ledger.rename_server(old, new, identity_of)
+            self._changed.notify_all()
+            return count
+
+    def limits_changed(self, held_s: float = 0.0) -> None:
+        """Let jobs start that a changed limit of a kind or server, or a changed clock, allows.
+
+        The last `held_s` seconds, in which jobs were held, do not count for how long they may be tried again.
+        """
+        with self._changed:
+            for entry in self._table.entries():
+                entry.failed_at += held_s
             self._course.requeue_due()
             self._changed.notify_all()
 

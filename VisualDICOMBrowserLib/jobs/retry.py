@@ -33,7 +33,7 @@ _PASSING: tuple[tuple[type[VisualDICOMError], frozenset[str]], ...] = (
     (AssociationError, frozenset({"aborted", "busy", "local_limit"})),
     (PeerError, frozenset({"busy", "http_429", "http_500", "http_502", "http_503", "http_504"})),
     (EngineError, frozenset({"worker_died"})),
-    (DatabaseFault, frozenset({"busy"})),
+    (DatabaseFault, frozenset({"busy", "database_locked"})),
     (JournalError, _ANY),
 )
 _JITTER = 0.25

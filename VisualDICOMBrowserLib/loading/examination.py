@@ -16,11 +16,11 @@ from typing import Any
 import slicer
 
 from VisualDICOMBrowserLib.errors import LoadError, VisualDICOMError
-from VisualDICOMBrowserLib.loading.headers import TAGS
-from VisualDICOMBrowserLib.loading.kinds import no_reader_sentences
 from VisualDICOMBrowserLib.loading.plugin_database import PluginDatabase
 from VisualDICOMBrowserLib.loading.registry import PluginFactory, registered_plugins
 from VisualDICOMBrowserLib.loading.scene import is_slicer_application
+from VisualDICOMBrowserLib.series.headers import TAGS
+from VisualDICOMBrowserLib.series.kinds import no_reader_sentences
 
 __all__ = ["Candidate", "Examination", "Failure", "Progress", "examine_series", "hosting"]
 

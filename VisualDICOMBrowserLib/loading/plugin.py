@@ -13,10 +13,10 @@ from typing import Any
 
 import slicer
 
-from VisualDICOMBrowserLib.loading.headers import read_header
 from VisualDICOMBrowserLib.loading.plugin_database import PluginDatabase
 from VisualDICOMBrowserLib.loading.quantities import modality_of_class, quantity_and_units
 from VisualDICOMBrowserLib.loading.subject_hierarchy import place_series
+from VisualDICOMBrowserLib.series.headers import read_header
 
 __all__ = ["DICOMLoadable", "DICOMPlugin", "HostedPlugin", "series_name"]
 

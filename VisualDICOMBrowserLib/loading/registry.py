@@ -13,8 +13,9 @@ import slicer
 
 from VisualDICOMBrowserLib.loading.scalar_volume import ScalarVolumePlugin
 from VisualDICOMBrowserLib.loading.scene import is_slicer_application
+from VisualDICOMBrowserLib.series.kinds import EXTENSION_READERS
 
-__all__ = ["PluginFactory", "own_plugins", "registered_plugins"]
+__all__ = ["PluginFactory", "has_extension", "own_plugins", "registered_plugins"]
 
 PluginFactory = Callable[[], Any]
 
@@ -32,3 +33,8 @@ def registered_plugins() -> dict[str, PluginFactory]:
 
     registered = getattr(slicer.modules, "dicomPlugins", {})
     return {name: registered[name] for name in DICOMUtils.getDefaultPluginClassNames() if name in registered}
+
+
+def has_extension(name: str) -> bool:
+    """Whether the reader that an extension of Slicer brings is among the plugins in force."""
+    return EXTENSION_READERS.get(name, "") in registered_plugins()

@@ -6,22 +6,20 @@ thread only.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from VisualDICOMBrowserLib.errors import LoadError
 from VisualDICOMBrowserLib.loading.dicomlib import DICOMLoadable, DICOMPlugin
-from VisualDICOMBrowserLib.loading.frames import multi_frame_slices
-from VisualDICOMBrowserLib.loading.geometry import stack_geometry
-from VisualDICOMBrowserLib.loading.grouping import Volume, divide
-from VisualDICOMBrowserLib.loading.headers import TAGS, TRAIT_TAGS, single_frame_slice, whole_number
-from VisualDICOMBrowserLib.loading.kinds import NOT_VOLUMES
 from VisualDICOMBrowserLib.loading.plugin import HostedPlugin, series_name
 from VisualDICOMBrowserLib.loading.quantities import quantity_and_units
-from VisualDICOMBrowserLib.loading.slices import Slice
 from VisualDICOMBrowserLib.loading.volume_node import add_acquisition_transform, add_volume_node
 from VisualDICOMBrowserLib.loading.voxels import read_image
+from VisualDICOMBrowserLib.series.geometry import stack_geometry
+from VisualDICOMBrowserLib.series.grouping import Volume, divide
+from VisualDICOMBrowserLib.series.headers import TAGS, TRAIT_TAGS
+from VisualDICOMBrowserLib.series.slices import Slice
+from VisualDICOMBrowserLib.series.volumes import SeriesVolumes, image_slices, volumes_of_series
 
 __all__ = ["ScalarVolumePlugin"]
 
@@ -56,15 +54,11 @@ class ScalarVolumePlugin(DICOMPlugin, HostedPlugin):
 
         Loadables have the further attribute ``slices`` (tuple of `Slice`, in loading order).
         """
-        present = [file for file in files if Path(file).is_file()]
-        slices = self._slices(present)
-        if not slices:
+        found = volumes_of_series(self.database, files)
+        if not found.volumes:
             return []
-        modality = self.database.fileValue(slices[0].file, TAGS["modality"])
-        name = series_name(self.database, slices[0].file)
-        without_image = len(present) - len({item.file for item in slices})
-        notes = _left_out_notes(len(files) - len(present), without_image)
-        return [self._loadable(volume, name, notes) for volume in divide(slices, modality)]
+        name = series_name(self.database, found.volumes[0].slices[0].file)
+        return [self._loadable(volume, name, found) for volume in found.volumes]
 
     def load(self, loadable: Any) -> Any:
         """Volume node of a loadable in the scene, placed in the subject hierarchy.
@@ -76,7 +70,7 @@ class ScalarVolumePlugin(DICOMPlugin, HostedPlugin):
         """
         slices = getattr(loadable, "slices", None)
         if slices is None:
-            volumes = divide(self._slices(loadable.files))
+            volumes = divide(image_slices(self.database, loadable.files))
             if not volumes:
                 message = f"The files of '{loadable.name}' hold no images."
                 raise LoadError(message, subject=loadable.name)
@@ -90,38 +84,13 @@ class ScalarVolumePlugin(DICOMPlugin, HostedPlugin):
         self.addSeriesInSubjectHierarchy(loadable, node)
         return node
 
-    def _slices(self, files: Iterable[str]) -> list[Slice]:
-        """Planes of all files that have pixels to show."""
-        found: list[Slice] = []
-        for file in files:
-            if self.database.fileValue(file, TAGS["sopClassUID"]) in NOT_VOLUMES:
-                continue
-            if whole_number(self.database.fileValue(file, TAGS["rows"])) == 0:
-                continue
-            if self._is_multi_frame(file):
-                found += multi_frame_slices(file)
-            else:
-                found.append(single_frame_slice(self.database, file))
-        return found
-
-    def _is_multi_frame(self, file: str) -> bool:
-        """True where geometry or values are not told by top-level elements of the header."""
-        frames = self.database.fileValue(file, TAGS["numberOfFrames"])
-        if self.database.fileValue(file, TAGS["modality"]) == "RTDOSE":
-            return True
-        return bool(frames) and (frames != "1" or not self.database.fileValue(file, TAGS["position"]))
-
-    def _loadable(self, volume: Volume, name: str, notes: Sequence[str]) -> Any:
-        geometry = stack_geometry(volume.slices)
-        warnings = [*volume.notes, *geometry.warnings, *_mosaic_notes(volume)]
-        if volume.role == "main":
-            warnings += notes
+    def _loadable(self, volume: Volume, name: str, found: SeriesVolumes) -> Any:
         loadable: Any = DICOMLoadable()
         loadable.files = list(dict.fromkeys(item.file for item in volume.slices))
         loadable.slices = volume.slices
         loadable.name = f"{name} ({volume.label})" if volume.label else name
         loadable.tooltip = f"{len(volume.slices)} images, first file: {loadable.files[0]}"
-        loadable.warning = " ".join(warnings)
+        loadable.warning = " ".join(found.remarks(volume))
         loadable.selected = volume.selected
         loadable.confidence = _CONFIDENCE[volume.role]
         if volume.role == "main" and not volume.selected:
@@ -145,25 +114,3 @@ class ScalarVolumePlugin(DICOMPlugin, HostedPlugin):
             node.SetVoxelValueQuantity(quantity)
         if units is not None:
             node.SetVoxelValueUnits(units)
-
-
-def _left_out_notes(missing: int, without_image: int) -> list[str]:
-    """Sentences on files of the series that no volume has."""
-    notes = []
-    if missing:
-        files = "1 file of the series is" if missing == 1 else f"{missing} files of the series are"
-        notes.append(f"{files} no longer on disk and left out: import or retrieve the series again.")
-    if without_image:
-        files = "1 file of the series holds" if without_image == 1 else f"{without_image} files of the series hold"
-        notes.append(f"{files} no image and {'is' if without_image == 1 else 'are'} left out.")
-    return notes
-
-
-def _mosaic_notes(volume: Volume) -> list[str]:
-    first = volume.slices[0]
-    if first.mosaic:
-        return [
-            "This is a Siemens mosaic: all slices of a volume tiled in one picture. It is loaded as that "
-            "flat picture; the slices are not taken apart."
-        ]
-    return []

@@ -14,8 +14,8 @@ import vtk
 from numpy.typing import NDArray
 from vtk.util.numpy_support import vtk_to_numpy
 
-from VisualDICOMBrowserLib.loading.geometry import StackGeometry
-from VisualDICOMBrowserLib.loading.slices import Slice
+from VisualDICOMBrowserLib.series.geometry import StackGeometry
+from VisualDICOMBrowserLib.series.slices import Slice
 
 __all__ = ["add_acquisition_transform", "add_volume_node", "matrix_of"]
 

@@ -27,7 +27,7 @@ from pydicom.uid import DeflatedExplicitVRLittleEndian, ExplicitVRBigEndian, Imp
 from vtk.util.numpy_support import get_vtk_array_type, vtk_to_numpy
 
 from VisualDICOMBrowserLib.errors import LoadError
-from VisualDICOMBrowserLib.loading.slices import PixelFormat, Slice
+from VisualDICOMBrowserLib.series.slices import PixelFormat, Slice
 
 __all__ = ["read_image"]
 

@@ -36,10 +36,12 @@ class ServerConfig:
         Longest time to connect, and longest silence of the server, in seconds.
     max_associations : int
         Most associations or connections we open to it at the same time.
+    query_workers, fetch_workers, send_workers : int
+        How many of these may search, fetch and send at the same time; 0 for as many as there are.
     max_waiting_s : float
         How long failed work is tried again before it fails for good, in seconds.
     speed_limit_mb_s : float
-        Most that is fetched from it in one second over all connections, in MB; 0 for no limit.
+        Most that is fetched from and sent to it in one second over all connections, in MB; 0 for no limit.
     images_per_batch : int
         Most images of one store request or association, and that are indexed together; 0 for what suits best.
     ask_at_start : bool
@@ -137,6 +139,9 @@ class ServerConfig:
     trusted: bool = True
     timeout_s: float = 30.0
     max_associations: int = 4
+    query_workers: int = 0
+    fetch_workers: int = 0
+    send_workers: int = 0
     max_waiting_s: float = 3600.0
     speed_limit_mb_s: float = 0.0
     images_per_batch: int = 0
@@ -214,6 +219,11 @@ class ServerConfig:
             if isinstance(value, str):
                 object.__setattr__(self, field_name, value.strip())
         object.__setattr__(self, "headers", dict(self.headers))
+
+    def workers(self, work: str) -> int:
+        """How many associations may ``query``, ``fetch`` or ``send`` at the same time; of other work, all of them."""
+        own = {"query": self.query_workers, "fetch": self.fetch_workers, "send": self.send_workers}.get(work, 0)
+        return min(own, self.max_associations) if own else self.max_associations
 
     def to_dict(self) -> dict[str, Any]:
         """All fields, for the store, the wire and ``--json``; no secrets."""

@@ -64,6 +64,11 @@ class PartControl:
         return priority_of(self._parent.control)
 
     @property
+    def job_id(self) -> str:
+        """Id of the job, empty where there is none."""
+        return str(getattr(self._parent.control, "job_id", ""))
+
+    @property
     def cancel_requested(self) -> bool:
         """True once the user asked to give up."""
         return self._parent.control.cancel_requested

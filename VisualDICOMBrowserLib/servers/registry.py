@@ -88,6 +88,7 @@ class ServerRegistry:
         self._store = store
         self._secrets = secrets
         self._lock = threading.RLock()
+        self._renamed: dict[str, str] = {}
 
     @property
     def secrets(self) -> SecretKeeper | None:
@@ -109,7 +110,7 @@ class ServerRegistry:
         return {entry.name: entry.problem for entry in self._load() if entry.config is None}
 
     def get(self, name: str) -> ServerConfig:
-        """The server of that name.
+        """The server of that name, or that had it until it was renamed a while ago: work under way still calls it so.
 
         Raises
         ------
@@ -117,7 +118,7 @@ class ServerRegistry:
             There is none, or it is not usable.
         """
         entries = self._load()
-        entry = entries[_position(entries, name)]
+        entry = entries[_position(entries, self._present_name(name, entries))]
         if entry.config is None:
             raise UsageError(entry.problem, code="server_config", server=name, next_step="Edit or remove it.")
         return entry.config
@@ -167,6 +168,7 @@ class ServerRegistry:
                 entries = _with_proxy(entries, name, edited.name)
                 if self._secrets is not None:
                     self._secrets.copy(name, edited.name)
+                self._renamed[name] = edited.name
             self._save(entries, default=edited.name if edited.default else "")
             if edited.name != name and self._secrets is not None:
                 self._secrets.forget(name)
@@ -240,6 +242,16 @@ class ServerRegistry:
     def set_default(self, name: str) -> ServerConfig:
         """Make a server the only default. Raises as `edit`."""
         return self.edit(name, default=True)
+
+    def _present_name(self, name: str, entries: _Entries) -> str:
+        """What a server is called now; `name` itself if there is one of that name."""
+        names = {entry.name for entry in entries}
+        tried = {name}
+        with self._lock:
+            while name not in names and (later := self._renamed.get(name)) is not None and later not in tried:
+                name = later
+                tried.add(name)
+        return name
 
     def _move(self, name: str, target: Callable[[int], int]) -> None:
         with self._lock:

@@ -1,8 +1,8 @@
-"""How fast a server may fill our line: one token bucket per server for everything this process receives from it.
+"""How fast a server may fill our line: one token bucket per server for what this process fetches from and sends to it.
 
 Where a server has a limit, all of it is received in this process (drivers use no worker processes), so that the
 limit holds over all jobs and connections. Whoever receives calls `Throttle` with the bytes that came and rests there;
-the server then waits for room in its connection. Any thread.
+the server then waits for room in its connection. Whoever sends calls it with the bytes that went. Any thread.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 
-__all__ = ["SpeedLimit", "Throttle", "throttle_of"]
+__all__ = ["SpeedLimit", "Throttle", "piece_bytes", "throttle_of"]
 
 Throttle = Callable[[int], None]
 """Called with the number of bytes that arrived; rests as long as the limit asks for."""
@@ -22,6 +22,7 @@ Throttle = Callable[[int], None]
 _BYTES_PER_MB = 1_000_000
 # What may come at once after a pause, in seconds of the limit.
 _BURST_S = 0.25
+_LEAST_PIECE = 4096
 # So soon a cancel is noticed.
 _SLICE_S = 0.2
 
@@ -63,7 +64,7 @@ _limits: weakref.WeakValueDictionary[tuple[str, float], SpeedLimit] = weakref.We
 
 
 def throttle_of(config: ServerConfig | None, given_up: Callable[[], bool] = lambda: False) -> Throttle:
-    """What to call with the bytes that come from a server; does nothing without a limit.
+    """What to call with the bytes that come from a server or went to it; does nothing without a limit.
 
     Parameters
     ----------
@@ -80,6 +81,13 @@ def throttle_of(config: ServerConfig | None, given_up: Callable[[], bool] = lamb
         if limit is None:
             limit = _limits[key] = SpeedLimit(config.speed_limit_mb_s * _BYTES_PER_MB)
     return lambda count: limit.take(count, given_up)
+
+
+def piece_bytes(config: ServerConfig, most: int) -> int:
+    """How much to send at once: `most`, or less where that would take so long that the server thinks we are gone."""
+    if not config.speed_limit_mb_s:
+        return most
+    return min(most, max(_LEAST_PIECE, int(config.speed_limit_mb_s * _BYTES_PER_MB * _BURST_S)))
 
 
 def _pass(count: int) -> None:

@@ -53,6 +53,14 @@ class Host(Protocol):
         """Bring a loaded series into view."""
         ...
 
+    def follow_scene(self, on_closed: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_closed` whenever what is loaded was closed; the result ends that."""
+        ...
+
+    def has_extension(self, name: str) -> bool:
+        """Whether the readers that an extension of Slicer brings are there."""
+        ...
+
     def before_network(self) -> bool:
         """See to what must be there before a server is asked; False gives it up."""
         ...

@@ -42,9 +42,13 @@ class SlicerHost:
 
         nodes = []
         for uid in series_uids:
-            made = self._load_nodes([uid])
+            # Readers may run the event loop, and with it a command that closes the scene.
+            made = [node for node in self._load_nodes([uid]) if node.GetScene() is not None]
             self._loaded[uid] = [node.GetID() for node in made]
             nodes += made
+        nodes = [node for node in nodes if node.GetScene() is not None]
+        if not nodes:
+            return _("The scene was closed while it was loaded.")
         volumes = [node for node in nodes if node.IsA("vtkMRMLScalarVolumeNode")]
         if volumes:
             slicer.util.setSliceViewerLayers(background=volumes[0], fit=True)
@@ -61,6 +65,26 @@ class SlicerHost:
         volumes = [node for node in self._nodes(series_uid) if node.IsA("vtkMRMLVolumeNode")]
         if volumes:
             slicer.util.setSliceViewerLayers(background=volumes[0], fit=True)
+
+    def follow_scene(self, on_closed: Callable[[], None]) -> Callable[[], None]:
+        """Call `on_closed` whenever the scene was closed; the result ends that."""
+        import slicer
+
+        scene = slicer.mrmlScene
+
+        def closed(_scene: Any, _event: str) -> None:
+            # The scene gives the ids of the nodes that it had to new ones.
+            self._loaded.clear()
+            on_closed()
+
+        tag = scene.AddObserver(slicer.vtkMRMLScene.EndCloseEvent, closed)
+        return lambda: scene.RemoveObserver(tag)
+
+    def has_extension(self, name: str) -> bool:
+        """Whether the readers that an extension brings are registered."""
+        from VisualDICOMBrowserLib.loading.registry import has_extension
+
+        return has_extension(name)
 
     def before_network(self) -> bool:
         """See to pynetdicom, which Slicer does not bundle."""

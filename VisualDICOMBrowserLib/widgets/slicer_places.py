@@ -61,12 +61,16 @@ class SlicerPlaces:
     def put(self, browser: Any) -> None:
         """Show a browser where the last one was."""
         self._browser = browser
+        browser.arranging.screen.be_guest(lambda: self.move(self._place), self._taken_out)
         self.move(self._place)
 
     def move(self, place: str) -> None:
         """Show the browser elsewhere: ``panel``, ``dock`` or ``layout``."""
         self._place = place if self._can_move() else _PANEL
         if self._browser is None:
+            return
+        if self._browser.arranging.full:  # It comes back to its new place.
+            self._browser.toggle_full_screen()
             return
         if self._place == _DOCK:
             self._show_dock()
@@ -85,6 +89,10 @@ class SlicerPlaces:
                 widget.setParent(None)
                 widget.deleteLater()
         self._dock = self._button = self._page = self._browser = None
+
+    def _taken_out(self) -> None:
+        if self._dock is not None:
+            self._dock.hide()
 
     @staticmethod
     def _can_move() -> bool:

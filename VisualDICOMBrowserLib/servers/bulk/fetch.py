@@ -80,7 +80,9 @@ def fetch(
     outcomes: list[tuple[int | None, RetrieveResult | VisualDICOMError]] = []
     try:
         for request in part.requests:
-            outcomes.append((request.expected, _outcome(config, link, request, sink, total)))
+            outcomes.append(
+                (len(request.SOPInstanceUIDs) or request.expected, _outcome(config, link, request, sink, total))
+            )
     except BaseException as error:
         end_link(link, error)
         raise

@@ -140,7 +140,7 @@ class BulkPool:
 
     def _may_take(self, config: ServerConfig) -> bool:
         free = bool(self._idle) or len(self._workers) < self.workers
-        return free and self._by_server[config.name] < config.max_associations
+        return free and self._by_server[config.name] < config.workers("fetch")
 
     def _started(self) -> WorkerProcess:
         self._numbers += 1

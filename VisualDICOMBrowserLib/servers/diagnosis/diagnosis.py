@@ -1,8 +1,8 @@
 """Walks through everything that can be wrong with a server, and says where it stopped, why, and what to do.
 
 Here: the walk itself and its result. The steps of each protocol are in ``dimse``, ``web`` and
-``folder``, the words for people in ``texts``. Nothing is sent to the server but questions; one
-image is fetched and thrown away. One thread per walk.
+``folder``, the words for people in ``texts``, what to do at once in ``acts``. Nothing is sent to the server but
+questions, unless sending is to be tested too; one image is fetched and thrown away. One thread per walk.
 """
 
 from __future__ import annotations
@@ -15,6 +15,8 @@ from typing import TYPE_CHECKING, Any
 from VisualDICOMBrowserLib.errors import BugError, JobCancelled, VisualDICOMError
 from VisualDICOMBrowserLib.model import JobControl
 from VisualDICOMBrowserLib.servers.config import ServerConfig
+from VisualDICOMBrowserLib.servers.diagnosis.acts import REFUSED_CERTIFICATE, Act, acts_of
+from VisualDICOMBrowserLib.servers.diagnosis.certificate import certificate_text
 from VisualDICOMBrowserLib.servers.diagnosis.texts import Facts, advice_text, request_text
 from VisualDICOMBrowserLib.servers.driver import DriverServices, ServerDriver, driver_for
 from VisualDICOMBrowserLib.settings import Settings
@@ -46,7 +48,8 @@ class Diagnosis:
     """What a walk found.
 
     ``ok`` is true where no step failed. ``advice`` says what each fault means and what to do, one sentence each;
-    ``request`` is a text for the administrator of the server, empty for a folder.
+    ``acts`` are those of it that can be done at once; ``request`` is a text for the administrator of the server, empty
+    for a folder.
     """
 
     server: str
@@ -54,6 +57,7 @@ class Diagnosis:
     steps: tuple[Step, ...]
     advice: tuple[str, ...]
     request: str
+    acts: tuple[Act, ...] = ()
 
     def as_dict(self) -> dict[str, Any]:
         """Plain fields, for the wire and for ``--json``."""
@@ -63,6 +67,7 @@ class Diagnosis:
             "steps": [step.as_dict() for step in self.steps],
             "advice": list(self.advice),
             "request": self.request,
+            "acts": [act.as_dict() for act in self.acts],
         }
 
 
@@ -84,6 +89,7 @@ class Walk:
     services: DriverServices
     control: JobControl
     on_step: Callable[[Step], object] | None = None
+    sends: bool = False
     total: int = 0
     steps: list[Step] = field(default_factory=list)
     facts: Facts = field(default_factory=Facts)
@@ -116,6 +122,11 @@ class Walk:
             self.facts.add_fault(name, fault)
         self._add(Step(name, state, message, time.monotonic() - started))
 
+    def refused_certificate(self, endpoint: ServerConfig, fault: VisualDICOMError) -> None:
+        """Keep what the certificate of the server says that was refused."""
+        if fault.code in REFUSED_CERTIFICATE:
+            self.facts.certificate = certificate_text(endpoint, self.control)
+
     def secrets(self) -> dict[str, str]:
         """Secrets of the server; empty without a store for them."""
         return dict(self.services.secrets.get(self.config.name)) if self.services.secrets is not None else {}
@@ -137,7 +148,8 @@ class Walk:
         """What came of the walk."""
         ok = all(step.state != FAILED for step in self.steps)
         advice = advice_text(self.config, self.facts)
-        return Diagnosis(self.config.name, ok, tuple(self.steps), advice, request_text(self.config, self.facts))
+        request, acts = request_text(self.config, self.facts), acts_of(self.config, self.facts)
+        return Diagnosis(self.config.name, ok, tuple(self.steps), advice, request, acts)
 
     def _add(self, step: Step) -> None:
         self.steps.append(step)
@@ -153,6 +165,8 @@ def diagnose(
     services: DriverServices,
     control: JobControl,
     on_step: Callable[[Step], object] | None = None,
+    *,
+    sends: bool = False,
 ) -> Diagnosis:
     """Walk through a server step by step; stops where later steps need the one that failed.
 
@@ -170,13 +184,15 @@ def diagnose(
         Cancels between and within steps.
     on_step : callable, optional
         Hears of each step when it is done, in this thread.
+    sends : bool
+        Send a small test image too, which may stay on the server.
 
     Raises
     ------
     JobCancelled
         The user gave up. Everything else is a result.
     """
-    walk = Walk(config, settings, pool, services, control, on_step)
+    walk = Walk(config, settings, pool, services, control, on_step, sends)
     try:
         _steps_of(config.protocol)(walk)
     finally:

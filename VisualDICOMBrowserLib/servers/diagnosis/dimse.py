@@ -1,5 +1,7 @@
 """The steps for a DICOM server (DIMSE): name, network, encryption, association, echo, query, retrieve, store, listener.
 
+Where images come by way of a proxy, ``proxy`` and ``destination`` stand before ``retrieve``.
+
 One thread per walk; see ``diagnosis``.
 """
 
@@ -15,6 +17,8 @@ from VisualDICOMBrowserLib.servers.bulk.fetch import caller_for
 from VisualDICOMBrowserLib.servers.diagnosis.diagnosis import NOT_TRIED, Omitted, Walk
 from VisualDICOMBrowserLib.servers.diagnosis.fetch import Sample
 from VisualDICOMBrowserLib.servers.diagnosis.probes import connect_plain, own_address, shake_hands
+from VisualDICOMBrowserLib.servers.diagnosis.proxy import ProxySteps
+from VisualDICOMBrowserLib.servers.diagnosis.sending import send_test_image
 from VisualDICOMBrowserLib.servers.diagnosis.texts import addresses_text
 from VisualDICOMBrowserLib.servers.dimse.find import PATIENT_ROOT_FIND, STUDY_ROOT_FIND
 from VisualDICOMBrowserLib.servers.dimse.links import open_link
@@ -40,14 +44,18 @@ _MOST_KINDS = 20
 def walk_dimse(walk: Walk) -> None:
     """Take all steps of a DIMSE server."""
     dimse = _DimseWalk(walk)
-    walk.total = 9
+    by_proxy = walk.config.retrieve_protocol == "proxy"
+    walk.total = 11 if by_proxy else 9
     walk.run("name", dimse.name)
     walk.run("network", dimse.network, needs=("name",))
     walk.run("encryption", dimse.encryption, needs=("network",))
     walk.run("association", dimse.association, needs=("encryption", "network"))
     walk.run("echo", dimse.echo, needs=("association",))
     walk.run("query", dimse.query, needs=("association",))
-    walk.run("retrieve", dimse.retrieve, needs=("query",))
+    if by_proxy:
+        walk.run("proxy", dimse.proxy.reachable)
+        walk.run("destination", dimse.destination, needs=("query", "proxy"))
+    walk.run("retrieve", dimse.retrieve, needs=("query", "destination"))
     walk.run("store", dimse.store, needs=("name",) if dimse.sends_elsewhere else ("association",))
     walk.run("listener", dimse.listener)
 
@@ -58,6 +66,7 @@ class _DimseWalk:
         self._config = walk.config
         self._facts = walk.facts
         self._sample = Sample(walk)
+        self.proxy = ProxySteps(walk, self._sample)
         self._offered: set[str] = set()
         caller = caller_for(walk.config, walk.settings)
         self._facts.ae_title = caller.ae_title
@@ -85,7 +94,11 @@ class _DimseWalk:
         if not self._config.tls:
             message = "TLS is off for this server."
             raise Omitted(message)
-        facts = shake_hands(self._config, self._walk.control, self._walk.secrets().get("key_password", ""))
+        try:
+            facts = shake_hands(self._config, self._walk.control, self._walk.secrets().get("key_password", ""))
+        except NetworkError as fault:
+            self._walk.refused_certificate(self._config, fault)
+            raise
         return facts.sentence(datetime.datetime.now(datetime.timezone.utc).date())
 
     def association(self) -> str:
@@ -94,6 +107,7 @@ class _DimseWalk:
         accepted = {item.abstract_syntax for item in link.opened.contexts}
         link.release()
         self._offered = {service for service, uids in _SERVICES.items() if accepted.intersection(uids)}
+        self._facts.offered = frozenset(self._offered)
         if self._config.retrieve_protocol == "auto" and "C-GET" not in self._offered:
             self._facts.needs_listener = True
         offered = ", ".join(service for service in _SERVICES if service in self._offered)
@@ -110,6 +124,10 @@ class _DimseWalk:
             raise Omitted(message)
         self._require("search", "search (C-FIND)")
         return self._sample.query()
+
+    def destination(self) -> str:
+        self._require("C-MOVE", "retrieve by C-MOVE")
+        return self.proxy.known()
 
     def retrieve(self) -> str:
         protocol = self._config.retrieve_protocol
@@ -129,6 +147,8 @@ class _DimseWalk:
         if not self._config.store_enabled:
             message = "Sending to this server is switched off."
             raise Omitted(message)
+        if self._walk.sends:
+            return send_test_image(self._walk)
         there = store_address(self._config)
         kinds = classes_for()[:_MOST_KINDS]
         proposals = [ContextProposal(uid, UNCOMPRESSED) for uid in kinds]

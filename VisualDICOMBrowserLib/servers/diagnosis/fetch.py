@@ -81,6 +81,7 @@ class Sample:
     def __init__(self, walk: Walk) -> None:
         self._walk = walk
         self._study: StudyRecord | None = None
+        self._request: RetrieveRequest | None = None
 
     def query(self) -> str:
         """Search for any one study."""
@@ -96,10 +97,7 @@ class Sample:
         if not self._walk.config.retrieve_enabled:
             message = "Fetching from this server is switched off."
             raise Omitted(message)
-        if self._study is None:
-            message = "There is no study to fetch an image of."
-            raise Omitted(message)
-        request = self._request(self._study)
+        request = self.request()
         started = time.monotonic()
         with _temporary_folder() as folder:
             sink = ThrowAwaySink(Path(folder))
@@ -112,7 +110,16 @@ class Sample:
         duration = f"{seconds:.1f} s" if seconds >= 1 else f"{seconds * 1000:.0f} ms"
         return f"One image ({size}) came {way} in {duration}. {fate}"
 
-    def _request(self, study: StudyRecord) -> RetrieveRequest:
+    def request(self) -> RetrieveRequest:
+        """A request for one image of that study."""
+        if self._study is None:
+            message = "There is no study to fetch an image of."
+            raise Omitted(message)
+        if self._request is None:
+            self._request = self._request_for(self._study)
+        return self._request
+
+    def _request_for(self, study: StudyRecord) -> RetrieveRequest:
         """A request for one image of a series that is likely to have small ones."""
         control = self._walk.control
         query = Query(level=Level.SERIES, StudyInstanceUID=study.StudyInstanceUID, PatientID=study.PatientID)

@@ -18,13 +18,20 @@ _MOST_ADDRESSES = 3
 
 @dataclass(slots=True)
 class Facts:
-    """What a walk found out about us, and the faults by step in their order."""
+    """What a walk found out about us and about the server, and the faults by step in their order.
+
+    ``offered`` are the services that the server takes our call for, ``certificate`` what its refused certificate says,
+    ``proxy`` where it is to send so that a proxy takes it.
+    """
 
     ae_title: str = ""
     own_address: str = ""
     listener_ae_title: str = ""
     listener_port: int = 0
     needs_listener: bool = False
+    offered: frozenset[str] = frozenset()
+    certificate: str = ""
+    proxy: str = ""
     faults: list[tuple[str, VisualDICOMError]] = field(default_factory=list)
 
     def add_fault(self, step: str, fault: VisualDICOMError) -> None:
@@ -61,6 +68,8 @@ _MEANINGS = {
     "move_nothing_came": "The images were sent somewhere else, or a firewall kept them from this computer.",
     "nothing_came": "Searching works, but images do not come.",
     "listener_loopback": "Images that the server sends cannot come in.",
+    "unknown_proxy": "Images can come only by way of a proxy, and there is none.",
+    "bad_proxy": "The server that was chosen as proxy cannot be one.",
     "listener_off": "Images that the server sends cannot come in.",
     "cannot_listen": "The port of our listener cannot be used, so images that the server sends cannot come in.",
     "not_dicomweb": "A web server answers, but not its DICOMweb service.",
@@ -234,7 +243,8 @@ def _dimse_needs(config: ServerConfig, facts: Facts) -> list[str]:
         needs.append("Search (C-FIND, study root)")
     if _by_move(config, facts):
         if config.retrieve_protocol == "proxy":
-            needs.append(f"Retrieve by C-MOVE to the destination of {config.proxy}")
+            where = f", {facts.proxy}" if facts.proxy else ""
+            needs.append(f"Retrieve by C-MOVE to the destination of {config.proxy}{where}")
         else:
             address, port = facts.own_address or _UNKNOWN, facts.listener_port
             needs.append(_NEED_MOVE.format(title=_destination(config, facts), address=address, port=port))

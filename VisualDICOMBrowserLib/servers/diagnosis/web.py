@@ -1,6 +1,7 @@
 """The steps for a DICOMweb server: name, network, encryption, HTTP, sign-in, QIDO-RS, WADO-RS, STOW-RS.
 
-STOW-RS is not tried: only sending would prove it. One thread per walk; see ``diagnosis``.
+STOW-RS is tried only if sending is to be tested too, since nothing else would prove it. One thread per walk; see
+``diagnosis``.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import datetime
 from urllib.parse import urlsplit
 
-from VisualDICOMBrowserLib.errors import PeerError
+from VisualDICOMBrowserLib.errors import NetworkError, PeerError
 from VisualDICOMBrowserLib.servers.diagnosis.diagnosis import NOT_TRIED, Omitted, Walk
 from VisualDICOMBrowserLib.servers.diagnosis.fetch import Sample
 from VisualDICOMBrowserLib.servers.diagnosis.probes import (
@@ -19,6 +20,7 @@ from VisualDICOMBrowserLib.servers.diagnosis.probes import (
     own_address,
     shake_hands,
 )
+from VisualDICOMBrowserLib.servers.diagnosis.sending import send_test_image
 from VisualDICOMBrowserLib.servers.diagnosis.texts import addresses_text
 from VisualDICOMBrowserLib.servers.upper_layer.connecting import resolve
 
@@ -63,7 +65,11 @@ class _WebWalk:
         if not self._endpoint.tls:
             message = "The address begins with http: passwords and images can be read on the way."
             raise Omitted(message)
-        facts = shake_hands(self._endpoint, self._walk.control, self._key_password())
+        try:
+            facts = shake_hands(self._endpoint, self._walk.control, self._key_password())
+        except NetworkError as fault:
+            self._walk.refused_certificate(self._endpoint, fault)
+            raise
         return facts.sentence(datetime.datetime.now(datetime.timezone.utc).date())
 
     def http(self) -> str:
@@ -110,6 +116,8 @@ class _WebWalk:
         if not self._config.store_enabled:
             message = "Sending to this server is switched off."
             raise Omitted(message)
+        if self._walk.sends:
+            return send_test_image(self._walk)
         message = "Whether images may be sent shows only when some are sent."
         raise Omitted(message, NOT_TRIED)
 

@@ -178,7 +178,7 @@ class DimseDriver:
 
     def _plan(self, request: RetrieveRequest, control: JobControl) -> list[FetchPart]:
         workers = self._pool.workers if self._pool is not None else 0
-        most_parts = max(1, min(workers, self._config.max_associations))
+        most_parts = max(1, min(workers, self._config.workers("fetch")))
         if request.SOPClassUIDs and (most_parts == 1 or request.SOPInstanceUIDs):
             self._end_query_link()
             return parts_of(cut_instances(request, most_parts), request.SOPClassUIDs, most_parts)

@@ -27,7 +27,7 @@ from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse.move_outcome import Destination, Moved, nothing_came, nothing_sent
 from VisualDICOMBrowserLib.servers.driver import ServerDriver
 
-__all__ = ["ProxyRetrieval", "proxy_config"]
+__all__ = ["ProxyRetrieval", "proxy_config", "proxy_destination"]
 
 Find = Callable[[Query, JobControl], FindResult]
 Move = Callable[[RetrieveRequest, Destination, JobControl], Moved]
@@ -64,6 +64,12 @@ def proxy_config(config: ServerConfig, server: Callable[[str], ServerConfig] | N
     return found
 
 
+def proxy_destination(config: ServerConfig, proxy: ServerConfig) -> Destination:
+    """Where `config` sends so that it reaches the proxy."""
+    title = proxy.called_ae_title or config.move_destination
+    return Destination(title, proxy.host, proxy.store_port or proxy.port)
+
+
 class ProxyRetrieval:
     """One retrieve by way of a proxy.
 
@@ -95,8 +101,7 @@ class ProxyRetrieval:
     ) -> None:
         self._config = config
         self._proxy = proxy
-        title = proxy_address.called_ae_title or config.move_destination
-        self._destination = Destination(title, proxy_address.host, proxy_address.store_port or proxy_address.port)
+        self._destination = proxy_destination(config, proxy_address)
         self._find = find
         self._move = move
         self._wait_s = wait_s

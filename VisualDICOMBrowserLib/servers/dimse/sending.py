@@ -35,6 +35,7 @@ if TYPE_CHECKING:
     from pydicom import Dataset
 
 __all__ = [
+    "SEND_BYTES",
     "CannotSend",
     "FileTorn",
     "InstanceSender",
@@ -48,7 +49,8 @@ _SOP_CLASS, _SOP_INSTANCE = "0008,0016", "0008,0018"
 _EXPLICIT_BIG = "1.2.840.10008.1.2.2"
 _WORD_BYTES = {"OW": 2, "OL": 4, "OF": 4, "OD": 8, "OV": 8}
 _LONGEST_ANSWER = 64 * 1024
-_BUFFER_BYTES = 256 * 1024
+SEND_BYTES = 256 * 1024
+"""Most bytes of one write to the network."""
 _HEADER_BYTES = 12
 _UNCOMPRESSED = (EXPLICIT_LITTLE, IMPLICIT_LITTLE)
 
@@ -132,6 +134,8 @@ class InstanceSender:
         Gets commands other than the awaited response, such as C-CANCEL.
     on_bytes : callable, optional
         Gets the number of bytes of each write, after it.
+    most_at_once : int
+        Bytes of one write at most, but always a whole PDU.
     while_waiting : callable, optional
         Called once per instance when all of it is sent and the peer has not answered yet; should be short.
 
@@ -145,15 +149,17 @@ class InstanceSender:
         on_message: Callable[[Command], None] | None = None,
         *,
         on_bytes: Callable[[int], None] = lambda count: None,
+        most_at_once: int = SEND_BYTES,
         while_waiting: Callable[[], None] = lambda: None,
     ) -> None:
         self.comment = ""
         self._on_bytes = on_bytes
+        self._most_at_once = min(most_at_once, SEND_BYTES)
         self._while_waiting = while_waiting
         self._channel = channel
         self._contexts = {(item.abstract_syntax, item.transfer_syntax): item for item in contexts}
         self._on_message = on_message
-        self._view = memoryview(bytearray(_BUFFER_BYTES + channel.peer_max_pdu + _HEADER_BYTES))
+        self._view = memoryview(bytearray(SEND_BYTES + channel.peer_max_pdu + _HEADER_BYTES))
         self._message_id = 0
 
     def send(self, stored: StoredFile, originator: str = "", originator_message_id: int | None = None) -> int:
@@ -237,7 +243,7 @@ class InstanceSender:
                 piece += 1
             self._view[end : end + _HEADER_BYTES] = data_pdu_header(context.context_id, piece, last=not size)
             end += _HEADER_BYTES + piece
-            if not size or end >= _BUFFER_BYTES:
+            if not size or end >= self._most_at_once:
                 self._channel.send(self._view[:end])
                 self._on_bytes(end)
                 end = 0

@@ -16,6 +16,7 @@ from VisualDICOMBrowserLib.errors import AssociationError, BugError, PeerError
 from VisualDICOMBrowserLib.model import InstanceRecord, JobControl, SentInstance
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.dimse.sending import (
+    SEND_BYTES,
     CannotSend,
     FileTorn,
     InstanceSender,
@@ -25,6 +26,7 @@ from VisualDICOMBrowserLib.servers.dimse.sending import (
 from VisualDICOMBrowserLib.servers.dimse.status import Outcome, outcome_of, store_status_text
 from VisualDICOMBrowserLib.servers.dimse.storage_classes import UNCOMPRESSED
 from VisualDICOMBrowserLib.servers.faults import peer_faults
+from VisualDICOMBrowserLib.servers.speed import piece_bytes, throttle_of
 from VisualDICOMBrowserLib.servers.upper_layer.association import (
     Accepted,
     Caller,
@@ -102,6 +104,7 @@ class StoreJob:
         self._caller = caller
         self._control = control
         self._on_sent = on_sent
+        self._throttle = throttle_of(config, lambda: control.cancel_requested)
         self._starved: list[SentInstance] = []
         self._in_flight = False
         self._total = self._settled = self._bytes = 0
@@ -139,7 +142,13 @@ class StoreJob:
                 self._fail(stored.sop_instance, self._not_taken(stored.sop_class))
             return
         channel.on_tick = self._control.raise_if_cancelled
-        sender = InstanceSender(channel, contexts, on_bytes=self._count, while_waiting=outbox.read_one)
+        sender = InstanceSender(
+            channel,
+            contexts,
+            on_bytes=self._count,
+            most_at_once=piece_bytes(self._config, SEND_BYTES),
+            while_waiting=outbox.read_one,
+        )
         stored = None
         most = self._config.images_per_batch or self._total
         try:
@@ -234,6 +243,7 @@ class StoreJob:
     def _count(self, count: int) -> None:
         self._bytes += count
         self._tell_progress()
+        self._throttle(count)
         self._control.raise_if_cancelled()
 
     def _tell_progress(self) -> None:

@@ -18,6 +18,7 @@ __all__ = [
     "certificate_end",
     "client_context",
     "client_hello",
+    "der_element",
     "is_expired",
     "server_context",
     "tls_expected",
@@ -114,17 +115,17 @@ def client_hello() -> bytes:
 def certificate_end(der: bytes) -> datetime.date | None:
     """Last day of a certificate (RFC 5280 4.1.2.5), None if it cannot be read."""
     try:
-        _, body, _ = _der(der, 0)
-        _, content, _ = _der(body, 0)
+        _, body, _ = der_element(der, 0)
+        _, content, _ = der_element(body, 0)
         position = 0
         fields: list[bytes] = []
         while len(fields) < 6 and position < len(content):
-            tag, value, position = _der(content, position)
+            tag, value, position = der_element(content, position)
             if tag != 0xA0:  # the version is left out in old certificates
                 fields.append(value)
         validity = fields[3]
-        _, _, second = _der(validity, 0)
-        kind, text, _ = _der(validity, second)
+        _, _, second = der_element(validity, 0)
+        kind, text, _ = der_element(validity, second)
         form = "%y%m%d%H%M%SZ" if kind == 0x17 else "%Y%m%d%H%M%SZ"
         return datetime.datetime.strptime(text.decode("ascii"), form).date()
     except (IndexError, ValueError):
@@ -275,7 +276,7 @@ def _readable(path: str, what: str, code: str, server: str) -> None:
         raise UsageError(message, code=code, server=server, next_step="Choose another file.") from fault
 
 
-def _der(data: bytes, position: int) -> tuple[int, bytes, int]:
+def der_element(data: bytes, position: int) -> tuple[int, bytes, int]:
     """Tag and content of the DER element at `position`, and where the next one begins."""
     tag, length = data[position], data[position + 1]
     position += 2

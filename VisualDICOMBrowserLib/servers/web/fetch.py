@@ -42,6 +42,9 @@ _ACCEPTS = (
     'multipart/related; type="application/dicom"',
     "multipart/related; type=application/dicom, application/dicom",
 )
+# Servers that cannot read one image, or not send it in any form, still send the others.
+_MOST_BROKEN = 4
+_OF_ONE_IMAGE = frozenset(("http_400", "http_406", "http_409", "http_415", "http_422", "http_500", "http_501"))
 _ASK_OTHERWISE = frozenset((400, 406, 415))
 _ONE_FILE = frozenset(("application/dicom", "application/octet-stream", "application/dicom; transfer-syntax=*"))
 
@@ -91,20 +94,26 @@ def fetch_over_web(
         It ended early; what had arrived whole is in the sink.
     """
     session = WebSession(config, login.secrets, login)
-    counts = [request.expected for request in requests]
+    counts = [_count_of(request) for request in requests]
     total = ProgressSum(control, None if None in counts else sum(count or 0 for count in counts))
     outcomes: list[tuple[int | None, RetrieveResult | VisualDICOMError]] = []
     try:
         for request in requests:
             try:
-                outcomes.append((request.expected, fetch_request(config, session, request, sink, total.part())))
+                found = fetch_request(config, session, request, sink, total.part())
+                outcomes.append((_count_of(request), found))
             except PeerError as error:
                 if not is_answered(error):
                     raise
-                outcomes.append((request.expected, error))
+                outcomes.append((_count_of(request), error))
     finally:
         session.close()
     return settled(control, outcomes)
+
+
+def _count_of(request: RetrieveRequest) -> int | None:
+    """How many instances a request is about, None if nobody knows."""
+    return len(request.SOPInstanceUIDs) or request.expected
 
 
 def fetch_request(
@@ -193,7 +202,7 @@ class _Fetch:
         for uid in self._request.SOPInstanceUIDs:
             waiting.put(uid)
         side = _SideBySide(self, waiting)
-        most = min(self._config.max_associations, len(self._request.SOPInstanceUIDs))
+        most = min(self._config.workers("fetch"), len(self._request.SOPInstanceUIDs))
         threads = [threading.Thread(target=side.run, name=f"web-fetch-{n}", daemon=True) for n in range(1, most)]
         for thread in threads:
             thread.start()
@@ -202,6 +211,8 @@ class _Fetch:
             thread.join()
         if side.failure is not None:
             raise side.failure
+        if not side.came and side.broken:
+            raise side.broken[0]
         return side.refused
 
     def instance(self, uid: str) -> None:
@@ -326,6 +337,8 @@ class _SideBySide:
         self._waiting = waiting
         self.failure: VisualDICOMError | None = None
         self.refused: dict[str, str] = {}
+        self.broken: list[PeerError] = []
+        self.came = False
 
     def run(self) -> None:
         """Fetch until there is nothing more to do."""
@@ -336,10 +349,18 @@ class _SideBySide:
                 return
             try:
                 self._fetch.instance(uid)
+                self.came = True
             except VisualDICOMError as error:
-                if is_answered(error):
+                if is_answered(error) or self._is_of_one_image(error):
                     self.refused[uid] = str(error)
                 else:
                     self.failure = self.failure or error
             except Exception as error:  # noqa: BLE001 - threads hand their end to the one that waits for them
                 self.failure = self.failure or BugError(f"{type(error).__name__}: {error}")
+
+    def _is_of_one_image(self, error: VisualDICOMError) -> bool:
+        """Whether the other images may come all the same; not where a server sends none of the first few."""
+        if not isinstance(error, PeerError) or error.code not in _OF_ONE_IMAGE:
+            return False
+        self.broken.append(error)
+        return self.came or len(self.broken) < _MOST_BROKEN

@@ -99,6 +99,8 @@ class WebSearch:
         self._batch: list[AnyRecord] = []
         self._batch_started = time.monotonic()
         self._limit_reached = False
+        self._place = 0
+        self._next_offset: int | None = None
         self._warnings: dict[str, None] = {}
 
     def run(self) -> FindResult:
@@ -113,10 +115,15 @@ class WebSearch:
             self._control.raise_if_cancelled()
             if not self._add(record):
                 self._limit_reached = True
+                self._next_offset = self._place
                 break
         self._flush()
         return FindResult(
-            records=tuple(self._records.values()), limit_reached=self._limit_reached, warnings=tuple(self._warnings)
+            records=tuple(self._records.values()),
+            limit_reached=self._limit_reached,
+            warnings=tuple(self._warnings),
+            # Study by study, places in the answers to several questions say nothing.
+            next_offset=self._next_offset if self._query.level is Level.STUDY else None,
         )
 
     def _found(self, query: Query) -> Iterator[AnyRecord]:
@@ -151,12 +158,13 @@ class WebSearch:
         path = _path(query, level)
         size = min(self._page, query.limit + 1) if query.limit else self._page
         seen: set[tuple[str, ...]] = set()
-        offset = incomplete = 0
+        offset, incomplete = query.offset, 0
         anything = more = False
         while len(seen) < _MOST_RECORDS:
             count, known = 0, len(seen)
             page = Page(self._urls.search(*path) + query_string([*parameters, *_window(size, offset)]))
             for values in self._page_of(page, required=len(path) == 1):
+                self._place = offset + count
                 count += 1
                 record = record_of(level, values, query, self._config.name)
                 if record is None:

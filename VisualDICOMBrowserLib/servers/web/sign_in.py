@@ -13,7 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 from urllib.parse import quote_plus
 
-from VisualDICOMBrowserLib.errors import NetworkError, PeerError
+from VisualDICOMBrowserLib.errors import JobCancelled, NetworkError, PeerError, VisualDICOMError
 from VisualDICOMBrowserLib.model import JobControl
 from VisualDICOMBrowserLib.servers.config import ServerConfig
 from VisualDICOMBrowserLib.servers.driver import DriverServices
@@ -169,9 +169,31 @@ class _DeviceSignIn:
         self._services = services
         self._form = form
         self._ask_token = ask_token
+        self._ending = "failed"
+        self._told = False
 
     def run(self, control: JobControl) -> dict[str, Any]:
-        """The token answer."""
+        """The token answer; how it ended is told as ``sign_in_ended``, once a person was asked.
+
+        Raises
+        ------
+        PeerError
+            Nobody signed in in time, or it was refused (code ``sign_in``).
+        JobCancelled
+            The job was given up.
+        """
+        try:
+            answer = self._run(control)
+        except VisualDICOMError as fault:
+            self._tell_end("cancelled" if isinstance(fault, JobCancelled) else self._ending, str(fault))
+            raise
+        if isinstance(answer.get("access_token"), str):
+            self._tell_end("done")
+        else:
+            self._tell_end("refused", sign_in_fault(self._config, _reason(answer)).message)
+        return answer
+
+    def _run(self, control: JobControl) -> dict[str, Any]:
         begun = self._form(self._config.device_url, {"client_id": self._config.client_id, "scope": self._config.scope})
         code = begun.get("device_code")
         url = begun.get("verification_uri") or begun.get("verification_url")
@@ -195,6 +217,7 @@ class _DeviceSignIn:
                 break
             elif error != "authorization_pending":
                 return answer
+        self._ending = "expired"
         raise sign_in_fault(self._config, "nobody signed in within the time for it")
 
     def _asked(self, code: str) -> dict[str, Any]:
@@ -216,9 +239,20 @@ class _DeviceSignIn:
         where = complete if isinstance(complete, str) and complete.startswith(("https://", "http://")) else url
         control.log(f"Sign-in to {self._config.name} is needed: open {url} and enter the code {user_code}.")
         if self._services.tell is not None:
+            self._told = True
             self._services.tell(
-                "sign_in_needed", server=self._config.name, url=where, code=user_code, expires_in=seconds
+                "sign_in_needed",
+                server=self._config.name,
+                url=where,
+                address=url,
+                code=user_code,
+                expires_in=seconds,
+                job_id=str(getattr(control, "job_id", "")),
             )
+
+    def _tell_end(self, outcome: str, message: str = "") -> None:
+        if self._told and self._services.tell is not None:
+            self._services.tell("sign_in_ended", server=self._config.name, outcome=outcome, message=message)
 
 
 def basic(user: str, password: str) -> str:

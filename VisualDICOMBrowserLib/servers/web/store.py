@@ -23,6 +23,7 @@ from VisualDICOMBrowserLib.servers.dimse.receiving import file_meta
 from VisualDICOMBrowserLib.servers.dimse.sending import CannotSend, read_stored_file, uncompressed_data_set
 from VisualDICOMBrowserLib.servers.dimse.status import status_text
 from VisualDICOMBrowserLib.servers.driver import OnSent
+from VisualDICOMBrowserLib.servers.speed import throttle_of
 from VisualDICOMBrowserLib.servers.upper_layer.elements import EXPLICIT_LITTLE, IMPLICIT_LITTLE
 from VisualDICOMBrowserLib.servers.web.body import WebAnswer
 from VisualDICOMBrowserLib.servers.web.faults import not_dicomweb
@@ -79,6 +80,7 @@ class WebSender:
         self._session = session
         self._control = control
         self._on_sent = on_sent
+        self._throttle = throttle_of(config, lambda: control.cancel_requested)
         self._settled = 0
         self._total = 0
         self._bytes = 0
@@ -213,6 +215,7 @@ class WebSender:
 
     def _count(self, count: int) -> None:
         self._bytes += count
+        self._throttle(count)
         now = time.monotonic()
         if now - self._told >= _PROGRESS_S:
             self._told = now

@@ -44,6 +44,11 @@ class Actions:
         self._dialog: Any = None
         self._preferred: set[str] = set()
         self.loads_when_complete: dict[str, Any] = {}
+        self._leave_scene = context.host.follow_scene(self.drop_loading)
+
+    def close(self) -> None:
+        """Hear of the scene no more."""
+        self._leave_scene()
 
     # Loading
 
@@ -77,6 +82,19 @@ class Actions:
         """What fetches these series has failed: they are not loaded later without anybody asking."""
         for uid in series_uids:
             self.loads_when_complete.pop(uid, None)
+
+    def drop_loading(self) -> None:
+        """What is loaded was closed: what is still fetched is fetched, and not loaded without anybody asking."""
+        count = len(self.loads_when_complete)
+        self.loads_when_complete.clear()
+        if count:
+            text = plural(
+                count,
+                "The scene was closed: {count} series that was to be loaded is fetched, but not loaded.",
+                "The scene was closed: {count} series that were to be loaded are fetched, but not loaded.",
+            )
+            self._context.report(text, "info")
+        self._on_loaded()
 
     def load_what_is_complete(self) -> None:
         """Load series that were waited for and are whole now."""
@@ -171,8 +189,17 @@ class Actions:
         self._browser.navigation.show_job(job_id)
 
     def load_with_options(self, series: Sequence[Any]) -> None:
-        """Load; how to load cannot be chosen yet."""
-        self.load(series)
+        """Say that how to load cannot be chosen yet."""
+        self._context.report(_("Choosing how to load comes with a later version."), "info")
+
+    def offer_extension(self, series: Any) -> None:
+        """Say which extension can load a series, and how to get it."""
+        needed = self._browser.facts.needs(series)
+        if needed:
+            text = _(
+                "{series} needs Slicer's extension {extension}: install it in the Extensions Manager, then restart."
+            )
+            self._context.report(text.format(series=series_label(series), extension=needed), "info")
 
     def retry(self, job_ids: Sequence[str]) -> None:
         """Try jobs again now."""
@@ -205,6 +232,23 @@ class Actions:
     def preview(self, series: Any) -> None:
         """Show a series large."""
         self._browser.open_preview(series)
+
+    def show_all_series(self, study: Any) -> None:
+        """Show the series of a study that filters hide too, or hide them again."""
+        self._browser.showing.toggle_study(study)
+
+    def use_slice(self, series: Any, index: int | None = None) -> None:
+        """Make a slice the picture of its series, counted from 0 in the order of the slices; left out, the middle."""
+
+        def choose(instances: list[dict[str, Any]]) -> None:
+            found = frame_at(instances, index)
+            if found is None:
+                self._context.report(_("It has no images here."), "info")
+                return
+            uid, frame = found
+            self._context.ask("use_as_picture", series=series.SeriesInstanceUID, SOPInstanceUID=uid, frame=frame)
+
+        self._context.ask("instances", choose, series=series.SeriesInstanceUID)
 
     def files_dragged(self, series: Sequence[Any]) -> None:
         """Say how many series were dropped on another window."""
@@ -298,6 +342,18 @@ def _identity(level: str, entry: Any) -> Any:
     if level == "PATIENT":
         return entry.row
     return entry.StudyInstanceUID if level == "STUDY" else entry.SeriesInstanceUID
+
+
+def frame_at(instances: Sequence[dict[str, Any]], index: int | None) -> tuple[str, int] | None:
+    """SOP Instance UID and frame of the slice of a number from 0, of the middle one without a number."""
+    frames = [(str(each["SOPInstanceUID"]), each["NumberOfFrames"] or 1) for each in instances]
+    total = sum(count for _uid, count in frames)
+    left = total // 2 if index is None else min(max(0, index), total - 1)
+    for uid, count in frames:
+        if left < count:
+            return uid, left
+        left -= count
+    return None
 
 
 def series_label(series: Any) -> str:

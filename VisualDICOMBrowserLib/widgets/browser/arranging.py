@@ -8,8 +8,10 @@ from typing import Any
 
 import qt
 
-from VisualDICOMBrowserLib.widgets.browser.emptiness import say_sum, say_why_empty
+from VisualDICOMBrowserLib.widgets.browser.emptiness import say_why_empty
+from VisualDICOMBrowserLib.widgets.browser.full_screen import FullScreen
 from VisualDICOMBrowserLib.widgets.browser.menus import SEPARATOR, Item
+from VisualDICOMBrowserLib.widgets.browser.patient_sum import PatientSum
 from VisualDICOMBrowserLib.widgets.browser.toolbar import ORDERS, order_name
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.settings.empty_state import EmptyState
@@ -19,6 +21,8 @@ __all__ = ["Arranging"]
 _SIDE_BELOW = 560
 _SMALLEST_WIDTH = 300
 _LIST_SIZES, _DRAWER_SIZES = [1000, 460], [520, 260]
+_FULL_LIST, _FULL_JOBS, _LEAST_LIST = 280, 400, 200
+_EMPTY, _SUM = 1, 2
 _SETTINGS = "browser/view"
 _SIZES = ((64, "Small"), (120, "Medium"), (200, "Large"))
 
@@ -41,18 +45,25 @@ class Arranging:
         self.as_list = bool(kept.get("list", False))
         self.wants_side = False
         self.full = False
-        self._before_full = (False, False)
+        self.screen = FullScreen(browser, self.toggle_full)
+        self._jobs_before = False
+        self._sizes = {
+            False: (kept.get("halves") or _LIST_SIZES, kept.get("drawer") or _DRAWER_SIZES),
+            True: (kept.get("full halves"), kept.get("full drawer")),
+        }
         self.jobs_shown = False
         self.list_shown = False
         self._has_page = True
         self._last_side: bool | None = None
-        self._build(kept)
+        self._build()
         self._apply()
+        # Until the database is read the page has nobody to show.
+        self._show_empty()
 
     @property
     def side(self) -> bool:
         """Whether the narrow layout is shown."""
-        return self.wants_side or self._browser.width < _SIDE_BELOW
+        return not self.full and (self.wants_side or self._browser.width < _SIDE_BELOW)
 
     # What the user does
 
@@ -80,6 +91,7 @@ class Arranging:
     def choose_mode(self, as_list: bool) -> None:
         """Patients as a list, or as tabs."""
         self.as_list = as_list
+        self.end_sum()
         self._apply()
 
     def toggle_side(self) -> None:
@@ -88,18 +100,20 @@ class Arranging:
         self._apply()
 
     def toggle_full(self) -> None:
-        """The whole screen with the jobs beside, or back."""
-        window = self._browser.window()
+        """The whole screen with patients at the left and jobs at the right, or back."""
+        self._keep_sizes()
         self.full = not self.full
-        if self.full:
-            self._before_full = bool(window.isMaximized()), self.jobs_shown
-            window.showFullScreen()
-            self.show_jobs(True)
-        else:
-            maximized, jobs = self._before_full
-            window.showMaximized() if maximized else window.showNormal()
-            self.show_jobs(jobs)
         self._drawer.orientation = qt.Qt.Horizontal if self.full else qt.Qt.Vertical
+        if self.full:
+            self._jobs_before = self.jobs_shown
+            self.screen.enter()
+        else:
+            self.screen.leave()
+        self._last_side = None
+        self.fit()
+        self.show_jobs(self.full or self._jobs_before)
+        self._set_sizes()
+        self._browser.page.setFocus(qt.Qt.OtherFocusReason)
 
     def show_jobs(self, shown: bool) -> None:
         """Open or close the job list."""
@@ -114,8 +128,11 @@ class Arranging:
         self._place_list()
 
     def show_page(self, shown: bool) -> None:
-        """The current patient's page, or what to do when there is none."""
+        """The current patient's page, or what to do when there is none; not while several patients are selected."""
         self._has_page = shown
+        self.refresh_sum()
+        if self._sum.patients:
+            return
         if shown:
             self._pages.currentIndex = 0
         else:
@@ -123,10 +140,28 @@ class Arranging:
 
     def show_sum(self, patients: Sequence[Any]) -> None:
         """In place of a page: how much several patients are, and what can be done with all of them."""
-        say_sum(self._browser, self._empty, patients)
-        self._pages.currentIndex = 1
+        self._sum.show_for(patients)
+        self._pages.currentIndex = _SUM
         # What is selected on the page that is hidden now is not meant any more.
         self._browser.selection_bar.hide()
+
+    def refresh_sum(self) -> None:
+        """Take up what has changed of several selected patients; of one that is left, its page comes back."""
+        if not self._sum.patients:
+            return
+        chosen = self._browser.table.selected()
+        if chosen == self._sum.patients:
+            self._sum.refresh()
+        elif len(chosen) > 1:
+            self._sum.show_for(chosen)
+        else:
+            self.end_sum()
+
+    def end_sum(self) -> None:
+        """Only one patient is selected: its page again."""
+        if self._sum.patients:
+            self._sum.show_for([])
+            self.show_page(self._has_page)
 
     def fit(self) -> None:
         """Fit into the width there is."""
@@ -138,20 +173,29 @@ class Arranging:
             self._last_side = narrow
             self._browser.toolbar.arrange(narrow)
             self._browser.selection_bar.arrange(narrow)
-            self._browser.table.arrange(narrow)
+            self._browser.table.arrange(narrow or self.full)
             self._place_list()
         self._fit_jobs()
 
     def remember(self) -> None:
         """Keep how it looks."""
+        self._keep_sizes()
+        (halves, drawer), (full_halves, full_drawer) = self._sizes[False], self._sizes[True]
         kept = {
             "order": self.order,
             "rows": self.rows,
             "list": self.as_list,
-            "halves": list(self._halves.sizes()),
-            "drawer": list(self._drawer.sizes()),
+            "halves": halves,
+            "drawer": drawer,
+            "full halves": full_halves,
+            "full drawer": full_drawer,
         }
         self._settings.put(_SETTINGS, kept)
+
+    def close(self) -> None:
+        """Remember how it looks, and leave no window behind."""
+        self.remember()
+        self.screen.close()
 
     # Menus
 
@@ -167,6 +211,7 @@ class Arranging:
             SEPARATOR,
             *self._view_items(),
             Item(_("Jobs"), lambda: self.show_jobs(not self.jobs_shown), key="Ctrl+J", checked=self.jobs_shown),
+            Item(_("Work Offline"), browser.offline.toggle, checked=browser.offline.on),
             Item(_("Worklist..."), browser.worklist.open, browser.worklist.why_not, "Ctrl+Shift+W"),
             Item(_("Refresh"), browser.refresh),
         ]
@@ -212,7 +257,7 @@ class Arranging:
 
     # Layout
 
-    def _build(self, kept: dict[str, Any]) -> None:
+    def _build(self) -> None:
         browser = self._browser
         browser.toolbar.put_left(browser.patients_button)
         browser.toolbar.put_left(browser.tabs, 1)
@@ -222,11 +267,12 @@ class Arranging:
         self._pages.addWidget(_above(browser.remarks, browser.page))
         self._empty = EmptyState(browser.theme)
         self._pages.addWidget(self._empty)
+        self._sum = PatientSum(browser)
+        self._pages.addWidget(self._sum)
         self._halves = qt.QSplitter(qt.Qt.Horizontal)
         self._halves.childrenCollapsible = False
         self._halves.addWidget(browser.table)
         self._halves.addWidget(self._pages)
-        self._halves.setSizes(kept.get("halves") or _LIST_SIZES)
         upper = self.patients = qt.QWidget()
         above = qt.QVBoxLayout()
         above.setContentsMargins(0, 0, 0, 0)
@@ -239,7 +285,7 @@ class Arranging:
         self._drawer.addWidget(upper)
         self._drawer.addWidget(browser.jobs_panel)
         self._drawer.setStretchFactor(0, 3)
-        self._drawer.setSizes(kept.get("drawer") or _DRAWER_SIZES)
+        self._set_sizes()
         browser.jobs_panel.hide()
         layout = qt.QVBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
@@ -263,8 +309,28 @@ class Arranging:
     def _show_state(self) -> None:
         self._browser.toolbar.show_state(self.order, self.rows, self.size, self.as_list, self.wants_side)
 
+    def _set_sizes(self) -> None:
+        halves, drawer = self._sizes[self.full]
+        if self.full:
+            px, width = self._browser.theme.px, self._browser.width
+            halves = halves or [px(_FULL_LIST), width - px(_FULL_LIST) - px(_FULL_JOBS)]
+            drawer = drawer or [width - px(_FULL_JOBS), px(_FULL_JOBS)]
+        # On the whole screen the page alone takes what is left, when the screen is another one too.
+        self._browser.table.minimumWidth = self._browser.theme.px(_LEAST_LIST) if self.full else 0
+        self._halves.setStretchFactor(1, int(self.full))
+        self._halves.setSizes(halves)
+        self._drawer.setSizes(drawer)
+
+    def _keep_sizes(self) -> None:
+        """Of what is hidden the size is not known."""
+        halves, drawer = self._sizes[self.full]
+        halves = list(self._halves.sizes()) if self._browser.table.visible and not self.side else halves
+        drawer = list(self._drawer.sizes()) if self.jobs_shown else drawer
+        self._sizes[self.full] = halves, drawer
+
     def _place_list(self) -> None:
         browser = self._browser
+        as_list = self.as_list or self.full
         if self.side:
             browser.table.visible = self.list_shown
             self._pages.visible = not self.list_shown
@@ -273,11 +339,11 @@ class Arranging:
             browser.name_button.visible = not self.list_shown
         else:
             browser.name_button.visible = False
-            browser.table.visible = self.as_list
+            browser.table.visible = as_list
             self._pages.visible = True
-            browser.tabs.visible = not self.as_list
-            browser.count_label.visible = self.as_list
-        browser.patients_button.visible = self.side or not self.as_list
+            browser.tabs.visible = not as_list
+            browser.count_label.visible = as_list
+        browser.patients_button.visible = self.side or not as_list
 
     def _fit_jobs(self) -> None:
         if self.jobs_shown:
@@ -286,7 +352,7 @@ class Arranging:
 
     def _show_empty(self) -> None:
         say_why_empty(self._browser, self._empty)
-        self._pages.currentIndex = 1
+        self._pages.currentIndex = _EMPTY
 
 
 def _above(strip: Any, page: Any) -> Any:

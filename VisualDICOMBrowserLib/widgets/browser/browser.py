@@ -16,13 +16,15 @@ from VisualDICOMBrowserLib.engine.client import EngineClient
 from VisualDICOMBrowserLib.widgets.browser.actions import Actions
 from VisualDICOMBrowserLib.widgets.browser.arranging import Arranging
 from VisualDICOMBrowserLib.widgets.browser.dropping import DropOverlay, dropped_paths
+from VisualDICOMBrowserLib.widgets.browser.facts import SeriesFacts
 from VisualDICOMBrowserLib.widgets.browser.hearing import Hearing
 from VisualDICOMBrowserLib.widgets.browser.item_menus import ItemMenus
 from VisualDICOMBrowserLib.widgets.browser.key_actions import KeyActions
 from VisualDICOMBrowserLib.widgets.browser.keys import add_keys
-from VisualDICOMBrowserLib.widgets.browser.marking import fetching_patients, marks_of
+from VisualDICOMBrowserLib.widgets.browser.marking import fetching_patients
 from VisualDICOMBrowserLib.widgets.browser.menus import show_menu
 from VisualDICOMBrowserLib.widgets.browser.navigation import Navigation
+from VisualDICOMBrowserLib.widgets.browser.offline import OfflineMode
 from VisualDICOMBrowserLib.widgets.browser.remarks import PageRemarks
 from VisualDICOMBrowserLib.widgets.browser.selection_bar import SelectionBar
 from VisualDICOMBrowserLib.widgets.browser.showing import Showing
@@ -89,15 +91,14 @@ class Browser(qt.QWidget):
         self.servers: list[dict[str, Any]] = []
         self._menu: Any = None
         self._closed = False
-        self._marks: dict[str, Any] = {}
         self.fetching: set[Any] = set()
         self._next_update = 0.0
         self._changes = qt.QTimer(self)
         self._changes.timeout.connect(lambda *_args: self._take_changes())
-        self.hearing, self.navigation = Hearing(self), Navigation(self)
+        self.hearing, self.navigation, self.offline = Hearing(self), Navigation(self), OfflineMode(self)
         self.worklist, self.watching = Worklist(self), Watching(self, lambda: self._show_watching())
         self._make_views()
-        self.remarks = PageRemarks(self)
+        self.remarks, self.facts = PageRemarks(self), SeriesFacts(self)
         self.showing = Showing(self)
         self.windows = Windows(self)
         self.arranging = Arranging(self)
@@ -117,9 +118,8 @@ class Browser(qt.QWidget):
         """Ask the engine for everything that is shown."""
         self.ask_servers()
         self.loader.start()
-        self.feed.refresh()
-        self.status.refresh()
-        self.watching.refresh()
+        for part in (self.offline, self.feed, self.status, self.watching):
+            part.refresh()
 
     def import_paths(self, paths: Sequence[str], copy: bool | None = None) -> None:
         """Import files and folders in the background."""
@@ -139,10 +139,12 @@ class Browser(qt.QWidget):
             return
         self._closed = True
         self._unsubscribe()
+        self.acts.close()
         self._changes.stop()
-        self.arranging.remember()
+        self.arranging.close()
         self.windows.close_all()
         self.loader.close()
+        self.facts.close()
         self.run.close()
         self.worklist.close()
         self.chips.end()
@@ -165,12 +167,13 @@ class Browser(qt.QWidget):
             ChipActions(
                 source=lambda source: self.showing.show_source(source),
                 retry=self.run.retry,
-                why=lambda server: self.windows.open_servers(server),
+                why=self.hearing.say_why,
                 stop=self.run.stop,
                 narrow=self.search_bar.open_dates,
                 following=self.run.ask_next,
                 again=self.ask_again,
                 worklist=lambda: self.worklist.open(),
+                online=self.offline.go_online,
             ),
         )
         self.tabs = PatientTabs(context, self.navigation.tab_chosen)
@@ -234,19 +237,15 @@ class Browser(qt.QWidget):
         if fetching != self.fetching:
             self.fetching = fetching
             self.showing.note_fetching()
-        marks = marks_of(self.acts.loads_when_complete)
-        if marks != self._marks:
-            self._marks = marks
-            self.page.set_marks(marks)
+        self.facts.refresh()
 
     def ask_servers(self) -> None:
         """Take up the list of servers."""
 
         def take(servers: list[dict[str, Any]]) -> None:
             self.servers = servers
-            self.search_bar.set_servers(servers)
-            self.chips.set_servers(servers)
-            self.worklist.set_servers(servers)
+            for part in (self.search_bar, self.chips, self.worklist):
+                part.set_servers(servers)
 
         self.context.ask("servers", take)
 
@@ -282,6 +281,7 @@ class Browser(qt.QWidget):
         self.name_button.text = elided(entry.shown_name, self.name_button.font, self.theme.px(_NAME_WIDTH))
         self.name_button.accessibleName = entry.shown_name
         self.page.show_patient(entry, studies, series)
+        self.facts.show(studies, series)
         self.remarks.show_for(entry)
         self._show_watching()
         self._series_selected()

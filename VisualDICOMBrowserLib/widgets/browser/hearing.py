@@ -32,21 +32,30 @@ class Hearing:
             browser.page.note_thumbnail(event)
         elif name == "strip_ready":
             browser.page.note_strip(event)
+        elif name == "slices_arrived":
+            browser.page.note_arrived(event)
+        elif name == "series_facts":
+            browser.facts.note(event)
         elif name == "servers_changed":
             browser.ask_servers()
         elif name == "engine_ready":
             browser.note_bar.take_back(_ENGINE_KEY)
             browser.ask_servers()
             browser.worklist.begin_anew()
+            browser.facts.begin_anew()
         elif name == "engine_notice":
             level = str(event.get("level", "info"))
             # The engine's client says so right after the new engine is ready.
             self._restarted = self._restarted or (self._just_ready and level == "warning")
             key = {"error": _ENGINE_KEY, "warning": _RESTART_KEY}.get(level, "")
             browser.note_bar.say(str(event.get("message", "")), level, (), key)
+        elif name == "job_changed":
+            browser.windows.remedies.note_paused(event["job"], browser.note_bar.say)
         elif name == "job_finished":
             self._job_ended(event["job"])
         browser.watching.hear(event)
+        browser.windows.hear(event)
+        browser.offline.hear(event)
         self._just_ready = name == "engine_ready"
 
     def say_resumed(self, count: int) -> None:
@@ -63,10 +72,21 @@ class Hearing:
         pause = (_("Pause all"), lambda: browser.jobs_panel.pause_all())
         browser.note_bar.say(text, "info", (show, pause), _RESTART_KEY)
 
+    def say_why(self, server: str) -> None:
+        """What a server remarked on its answer; where it gave none, its settings, where it can be tested."""
+        state = self._browser.run.states.get(server, {})
+        if state.get("state") == "failed" or not state.get("warnings"):
+            self._browser.windows.open_servers(server)
+            return
+        self._browser.note_bar.say(" ".join(state["warnings"]), "warn", (), f"why {server}")
+
     def note_search(self) -> None:
         """Say that no server has answered, once for each query; what is here stays."""
         browser, run = self._browser, self._browser.run
         states = run.states
+        if states and run.asked_at != self._told_of and all(each["state"] == "offline" for each in states.values()):
+            self._told_of = run.asked_at
+            browser.offline.say_not_asked()
         if not run.finished or not states or any(each["state"] != "failed" for each in states.values()):
             if states:
                 browser.note_bar.take_back(_SERVERS_KEY)
@@ -75,9 +95,9 @@ class Hearing:
             self._told_of = run.asked_at
             names = list(states)
             test = (_("Test connections"), lambda: browser.windows.test_servers(names))
-            again = (_("Ask again"), browser.ask_again)
+            offline = (_("Work offline"), browser.offline.go_offline)
             text = _("No server answered. What is here stays.")
-            browser.note_bar.say(text, "error", (test, again), _SERVERS_KEY)
+            browser.note_bar.say(text, "error", (test, offline), _SERVERS_KEY)
 
     def _job_ended(self, job: dict[str, Any]) -> None:
         """Say what failed in the background, and what an import left out; the rest is in the job list."""
@@ -91,7 +111,8 @@ class Hearing:
         if job["state"] == "failed" and job["kind"] not in _QUIET_KINDS:
             error = job.get("error") or {}
             text = f"{error.get('message', '')} {error.get('next_step', '')}".strip()
-            say(text, "error", (show,), str(error.get("message", "")))
+            mending = self._browser.windows.remedies.buttons(job)
+            say(text, "error", (*mending, show), str(error.get("message", "")))
         elif job["kind"] == "import" and job["state"] in ("done", "partly"):
             text = plural(int(result.get("imported") or 0), "{count} image imported.", "{count} images imported.")
             if left:

@@ -79,6 +79,7 @@ class ItemMenus:
                 lambda: browser.open_metadata(first, chosen[1]),
                 "" if len(chosen) == 2 else _("Select two series."),
             ),
+            self._picture_item(first, not_here or one),
             Item(_("Show in Slicer"), lambda: act.show_in_scene(first), "" if loaded else _("It is not loaded.")),
             Item(_("Open Folder"), lambda: act.open_folder(first), not_here or one),
             SEPARATOR,
@@ -114,6 +115,7 @@ class ItemMenus:
                 "" if series else _("Its series are not known yet."),
                 "Ctrl+A",
             ),
+            self._whole_item(chosen),
             Item(_("Close Other Studies"), lambda: browser.page.close_other_studies(chosen[0])),
             SEPARATOR,
             self._copy_menu("StudyInstanceUID", chosen, here),
@@ -174,6 +176,19 @@ class ItemMenus:
                 Item(_("Python Code"), lambda: act.copy_python(series), nothing),
             ],
         )
+
+    def _picture_item(self, series: Any, why_not: str) -> Item:
+        # What the mouse is on when the menu opens: on its way to the entry it leaves the picture.
+        index = self._browser.windows.shown_slice(series)
+        why_not = why_not or ("" if series.Rows or series.thumbnail else _("It has no images."))
+        return Item(_("Use This Slice as Picture"), lambda: self._actions.use_slice(series, index), why_not)
+
+    def _whole_item(self, studies: Sequence[Any]) -> Item:
+        showing, study = self._browser.showing, studies[0]
+        hidden = len(studies) == 1 and showing.hides_of(study) >= 0
+        text = _("Show Only What Fits") if hidden and showing.is_whole(study) else _("Show All Series")
+        why_not = "" if hidden else _("No filter hides a series of it.")
+        return Item(text, lambda: showing.toggle_study(study), why_not, "Space")
 
     def _watch_menu(self, studies: Sequence[Any], why_not: str) -> Item:
         watched = self._browser.watching.watched(studies)

@@ -33,10 +33,12 @@ class Navigation:
     def rows_selected(self, entries: list[PatientEntry]) -> None:
         """The user selected rows of the patient list."""
         browser = self._browser
-        if len(entries) == 1 and entries[0] is not browser.showing.current:
-            browser.showing.show(entries[0])
-        elif len(entries) > 1:
+        if len(entries) > 1:
             browser.arranging.show_sum(entries)
+            return
+        browser.arranging.end_sum()
+        if entries and entries[0] is not browser.showing.current:
+            browser.showing.show(entries[0])
 
     def row_opened(self, entry: PatientEntry) -> None:
         """Enter or a double click on a row."""

@@ -9,12 +9,12 @@ from typing import Any
 
 import qt
 
-from VisualDICOMBrowserLib.widgets.language import _, plural
+from VisualDICOMBrowserLib.widgets.compare.sides import doubt_of, sides_of
+from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.parts import icon_label, label, link_button
 from VisualDICOMBrowserLib.widgets.look.theme import set_state
-from VisualDICOMBrowserLib.widgets.wording import written_date
 
-__all__ = ["PageRemarks", "doubt_text", "hidden_text"]
+__all__ = ["PageRemarks", "hidden_text"]
 
 
 def hidden_text(catalogue: Any, patient: Any, filters: Any) -> str:
@@ -32,25 +32,6 @@ def hidden_text(catalogue: Any, patient: Any, filters: Any) -> str:
     return ", ".join(parts)
 
 
-def doubt_text(catalogue: Any, patient: Any) -> tuple[str, Any]:
-    """Why a patient may be mistaken for another, and that other one; empty and None if there is no doubt."""
-    if not patient.doubt:
-        return "", None
-    if not patient.PatientID.strip():
-        return _("This patient has no ID: compare name and birth date."), None
-    others = [each for each in catalogue.patients_of(patient.PatientID) if each is not patient]
-    if not others:
-        return "", None
-    first = others[0]
-    birth = written_date(first.birth)
-    who = _("{name}, born {date}").format(name=first.shown_name, date=birth) if birth else first.shown_name
-    text = _("The ID {id} also stands for {who}. They are kept apart: compare name and birth date.")
-    said = text.format(id=patient.PatientID, who=who)
-    if len(others) > 1:
-        said += " " + plural(len(others) - 1, "{count} more has it.", "{count} more have it.")
-    return said, first
-
-
 class PageRemarks(qt.QFrame):
     """Lines above a patient's page, there only while there is something to say.
 
@@ -62,11 +43,11 @@ class PageRemarks(qt.QFrame):
     def __init__(self, browser: Any) -> None:
         qt.QFrame.__init__(self)
         self._browser = browser
-        self._other: Any = None
+        self._patient: Any = None
         set_state(self, "ground", "bar")
         self.accessibleName = _("Remarks on this patient")
         theme = browser.theme
-        self._doubt, self._compare = label(""), link_button(_("Show the other"), self._show_other)
+        self._doubt, self._compare = label(""), link_button(_("Compare"), self.compare, _("Show both side by side"))
         self._hidden, self._all = label(""), link_button(_("Show all"), self.toggle, _("Ctrl+Shift+A"))
         self._doubt.wordWrap = self._hidden.wordWrap = True
         lines = qt.QVBoxLayout()
@@ -93,12 +74,13 @@ class PageRemarks(qt.QFrame):
     def show_for(self, patient: Any) -> None:
         """Say what there is to say of a patient's page."""
         browser = self._browser
-        doubt, self._other = doubt_text(browser.catalogue, patient)
+        self._patient = patient
+        doubt = doubt_of(browser.catalogue, patient)
         filters = browser.search_bar.filters
         hidden = hidden_text(browser.catalogue, patient, filters) if filters.active() else ""
         everything = browser.showing.show_all_series
         self._doubt.text = doubt
-        self._compare.visible = self._other is not None
+        self._compare.visible = bool(doubt) and len(sides_of(browser.catalogue, patient)) > 1
         if everything:
             self._hidden.text = _("All series are shown, also those that the filters hide.")
         else:
@@ -115,6 +97,7 @@ class PageRemarks(qt.QFrame):
         showing.show_all_series = not showing.show_all_series
         showing.show_page()
 
-    def _show_other(self) -> None:
-        if self._other is not None:
-            self._browser.showing.show(self._other)
+    def compare(self) -> None:
+        """Show the patient and whom it may be mistaken for side by side."""
+        if self._patient is not None:
+            self._browser.windows.open_compare(self._patient)

@@ -7,6 +7,7 @@ click, a tab.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from operator import attrgetter
 from typing import Any
 
 from VisualDICOMBrowserLib.widgets.browser.marking import tab_icon
@@ -19,6 +20,7 @@ _MOST_STUDIES_ASKED = 20
 # Of so many changed patients each is looked at by itself; of more the whole list is made anew.
 _FEW = 200
 _REMEMBERED = "browser/patients"
+_LOCAL = attrgetter("local")
 
 
 class Showing:
@@ -44,12 +46,14 @@ class Showing:
         self.entries: list[PatientEntry] = []
         self.current: PatientEntry | None = None
         self.show_all_series = False
+        self._whole: set[str] = set()
 
     # What the user does
 
     def filters_changed(self) -> None:
         """Show what fits now; the first patient that does if the current one does not."""
         self.show_all_series = False
+        self._whole.clear()
         self._find()
         self._views.table.show_patients(self.entries)
         self._show_counts()
@@ -65,8 +69,10 @@ class Showing:
 
     def show(self, entry: PatientEntry | None) -> None:
         """Make a patient the current one."""
+        self._views.arranging.end_sum()
         self.current = entry
         self.show_all_series = False
+        self._whole.clear()
         if entry is not None:
             self._views.tabs.open_tab(entry)
             self._views.table.select_patient(entry.key)
@@ -82,6 +88,23 @@ class Showing:
         if found:
             self.show(found[0])
         return bool(found)
+
+    def toggle_study(self, study: StudyEntry) -> None:
+        """Show the series of a study that the filters hide too, or hide them again; the filters stay."""
+        self._whole ^= {study.StudyInstanceUID}
+        self.show_page()
+
+    def hides_of(self, study: StudyEntry) -> int:
+        """How many series of a study the filters let through if they hide some, -1 if they hide none."""
+        filters = self._views.search_bar.filters
+        if self.show_all_series or not study.series:
+            return -1
+        fitting = self._catalogue.shown_of(study.StudyInstanceUID, filters)[0]
+        return fitting if fitting < len(study.series) else -1
+
+    def is_whole(self, study: StudyEntry) -> bool:
+        """Whether a study is shown with the series that the filters hide."""
+        return study.StudyInstanceUID in self._whole
 
     def queried(self) -> None:
         """Servers are being asked anew: what was asked of them before is asked again."""
@@ -112,11 +135,13 @@ class Showing:
             self._find()
             self._views.table.show_patients(self.entries)
             news = None
+        self._views.arranging.refresh_sum()
         self._show_counts(changed=news is None or bool(news))
         self._note_tabs(news)
-        if self.current is None and not self._views.tabs.keys():
+        if self.current is None:
+            # Nobody fitted, or who was shown is gone: there is nobody whom somebody else would push aside.
             self.show(self._first())
-        elif self.current is not before or self.current is None or news is None or self.current in news:
+        elif self.current is not before or news is None or self.current in news:
             self.show_page()
 
     def show_page(self) -> None:
@@ -129,7 +154,12 @@ class Showing:
         studies = self._catalogue.studies(entry, filters)
         if self._source is not None:
             studies = [each for each in studies if (self._source in each.sources if self._source else each.local)]
-        series = {each.StudyInstanceUID: self._catalogue.series(each.StudyInstanceUID, filters) for each in studies}
+        series = {
+            uid: self._catalogue.series(uid, None if uid in self._whole else filters)
+            for uid in (each.StudyInstanceUID for each in studies)
+        }
+        hiding = {each.StudyInstanceUID: self.hides_of(each) for each in studies}
+        self._views.page.note_fitting({uid: fitting for uid, fitting in hiding.items() if fitting >= 0})
         self._views.show_patient_page(entry, studies, series)
         self.opened(studies[:_MOST_STUDIES_ASKED])
         self._ask_pictures([each for found in series.values() for each in found])
@@ -156,9 +186,10 @@ class Showing:
     def _show_counts(self, *, changed: bool = False) -> None:
         """Say how many there are; `changed` when the catalogue has."""
         views = self._views
-        here = sum(1 for each in self.entries if each.local)
+        everybody, total = self._catalogue.patient_counts()
+        here = total if len(self.entries) == everybody else sum(map(_LOCAL, self.entries))
         if changed:
-            self._total = sum(1 for each in self._catalogue.patients() if each.local)
+            self._total = total
         local = here, self._total
         if local != self._local:
             self._local = local

@@ -9,6 +9,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.browser.menus import Item, show_menu
+from VisualDICOMBrowserLib.widgets.jobs.remedy_acts import Remedies
 from VisualDICOMBrowserLib.widgets.language import _
 
 __all__ = ["Windows"]
@@ -28,16 +29,32 @@ class Windows:
         self._windows: dict[str, Any] = {}
         self._preview: Any = None
         self._menu: Any = None
+        self.remedies = Remedies(self._context, self)
+        browser.jobs_panel.use_remedies(self.remedies)
 
     def open_servers(self, name: str = "") -> Any:
         """The list of servers with its forms, at the server of that name."""
         # Imported at first use: most sessions never open them.
         from VisualDICOMBrowserLib.widgets.servers.window import ServersWindow
 
-        window = self._only("servers", lambda: ServersWindow(self._context))
+        window = self._only("servers", lambda: ServersWindow(self._context, None, self.sign_in))
         if name:
             window.show_server(name)
         return window
+
+    @property
+    def sign_in(self) -> Any:
+        """Where people sign in to servers with a code; comes up by itself when the engine needs that."""
+        from VisualDICOMBrowserLib.widgets.servers.sign_in import SignInWindow
+
+        if "sign_in" not in self._windows:
+            self._windows["sign_in"] = SignInWindow(self._context)
+        return self._windows["sign_in"]
+
+    def hear(self, event: dict[str, Any]) -> None:
+        """Take an event of the engine that may be about a sign-in."""
+        if event.get("event") == "sign_in_needed" or "sign_in" in self._windows:
+            self.sign_in.hear(event)
 
     def test_servers(self, names: Sequence[str]) -> None:
         """The list of servers, with tests of these under way."""
@@ -59,17 +76,35 @@ class Windows:
         self._close("metadata")
         return self._only("metadata", lambda: MetadataWindow(self._context, series, other))
 
+    def open_compare(self, patient: Any) -> Any:
+        """A patient beside whom it may be mistaken for."""
+        from VisualDICOMBrowserLib.widgets.compare.compare_window import CompareWindow
+
+        browser = self._browser
+        self._close("compare")
+        return self._only(
+            "compare", lambda: CompareWindow(self._context, browser.catalogue, patient, browser.showing.show)
+        )
+
     def open_preview(self, series: Any) -> Any:
         """A series large, over the page."""
         from VisualDICOMBrowserLib.widgets.preview.preview_popup import PreviewPopup
 
         browser = self._browser
         if self._preview is None:
+            acts = browser.acts
             self._preview = PreviewPopup(
-                self._context, browser.page.step, lambda each: browser.acts.load([each]), browser
+                self._context, browser.page.step, lambda each: acts.load([each]), browser, acts.use_slice
             )
         self._preview.show_series(series, browser.page.place_of(series))
         return self._preview
+
+    def shown_slice(self, series: Any) -> int | None:
+        """Number from 0 of the slice of a series that preview or mouse show; None if its usual picture is shown."""
+        preview = self._preview
+        if preview is not None and preview.visible and preview.series is series:
+            return preview.index
+        return self._browser.page.shown_slice(series)
 
     def close_preview(self) -> bool:
         """Close the preview; False if there is none."""
@@ -96,6 +131,7 @@ class Windows:
     def close_all(self) -> None:
         """Close all windows."""
         self.close_preview()
+        self.remedies.close()
         for name in list(self._windows):
             self._close(name)
 

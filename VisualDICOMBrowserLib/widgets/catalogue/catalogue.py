@@ -54,6 +54,7 @@ class Catalogue:
         self._news: dict[PatientKey, PatientEntry] = {}
         self._anew = True
         self._modalities: Counter[str] = Counter()
+        self._local = 0
 
     # What comes in
 
@@ -107,7 +108,7 @@ class Catalogue:
                 self._drop_if_nowhere(entry)
         for study in list(self._studies.values()):
             if study.sources or not study.series:
-                study.sources, study.expected, study.expected_series = {}, None, None
+                study.sources, study.others, study.expected, study.expected_series = {}, {}, None, None
                 self._touch(study.patient)
                 self._drop_study_if_nowhere(study)
 
@@ -189,6 +190,11 @@ class Catalogue:
                 counts.update(study.ModalitiesInStudy)
         return dict(counts.most_common())
 
+    def patient_counts(self) -> tuple[int, int]:
+        """Numbers of patients, and of those of whom something is here; quicker than `totals`."""
+        self._work_up()
+        return len(self._patients), self._local
+
     def totals(self, patients: Iterable[PatientEntry] | None = None) -> dict[str, int]:
         """Numbers of patients, of those local and only on servers, of studies, series and images."""
         self._work_up()
@@ -218,6 +224,7 @@ class Catalogue:
             entry.rows = (*entry.rows, row["key"])
         entry.row = entry.rows[0]
         entry.added = max(entry.added, row["DateAdded"])
+        entry.other_births = tuple(sorted({*entry.other_births, *(row.get("OtherBirthDates") or ())}))
         self._of_row[row["key"]] = entry
         self._touch(entry)
 
@@ -252,7 +259,9 @@ class Catalogue:
         study = known or self._study(uid, patient)
         fill_patient(patient, record, local=False)
         fill_study(study, record, local=False)
-        study.sources = dict(record.get("sources") or {})
+        # What other servers told stays: this may be the answer of one that was asked for more.
+        study.sources.update(record.get("sources") or {})
+        study.others = {**study.others, **(record.get("OtherPatients") or {})}
         told = study.sources.values()
         study.expected = _largest(study.expected, [each.get("instances") for each in told])
         study.expected_series = _largest(study.expected_series, [each.get("series") for each in told])
@@ -265,7 +274,7 @@ class Catalogue:
             return
         entry = self._series.get(record["SeriesInstanceUID"]) or self._one_series(record["SeriesInstanceUID"], study)
         self._fill_series(entry, record, local=False)
-        entry.sources = dict(record.get("sources") or {})
+        entry.sources.update(record.get("sources") or {})
         entry.expected = _largest(entry.expected, [each.get("instances") for each in entry.sources.values()])
         self._touch(study.patient)
         self._drop_if_nowhere(entry)
@@ -345,6 +354,7 @@ class Catalogue:
             self._touch(patient)
             return
         del self._patients[patient.key]
+        self._local -= patient.local
         self._named[patient.key[:2]].remove(patient)
         others = self._of_id[patient.key[0]]
         others.discard(patient.key)
@@ -359,10 +369,12 @@ class Catalogue:
     def _work_up(self) -> None:
         changed, self._changed = self._changed, {}
         for patient in changed.values():
-            before = patient.order
+            before, was_local = patient.order, patient.local
             summarise(patient)
+            self._local += patient.local - was_local
             named = len(self._of_id.get(patient.key[0], ()))
-            patient.doubt = named > 1 or not patient.key[0]
+            told_apart = bool(patient.other_births) or any(study.others for study in patient.studies)
+            patient.doubt = named > 1 or not patient.key[0] or told_apart
             if patient.order != before:
                 self._ordered, self._anew = None, True
             self._news[patient.key] = patient

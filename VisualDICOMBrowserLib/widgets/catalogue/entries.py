@@ -26,7 +26,8 @@ class PatientEntry:
     ``row`` is the number of its row in the local database, None for one of a server; `rows` are all of them, where
     names that differ in case or accents have several. ``servers`` have studies of it; ``complete`` tells that all
     known images are here. ``new`` is the number of series that came since the user last looked. ``doubt`` is set for
-    a patient without ID, or whose ID others have too.
+    a patient without ID, whose ID others have too, or of whom not everything agrees: ``other_births`` are further
+    birth dates that local files give, and servers may tell of another patient (`StudyEntry.others`).
     """
 
     key: PatientKey
@@ -49,6 +50,7 @@ class PatientEntry:
     servers: tuple[str, ...] = ()
     new: int = 0
     doubt: bool = False
+    other_births: tuple[str, ...] = ()
     id_text: str = ""
     name_text: str = ""
     order: tuple[Any, ...] = ()
@@ -73,7 +75,8 @@ class PatientEntry:
 @dataclass(slots=True, eq=False)
 class StudyEntry:
     """A study. ``expected`` and ``expected_series`` are the largest numbers that any source told, ``filed``
-    that the local database has it.
+    that the local database has it. ``others`` are the patients to whom servers ascribe it, by server, where these
+    contradict its patient.
     """
 
     StudyInstanceUID: str
@@ -92,6 +95,7 @@ class StudyEntry:
     new: int = 0
     filed: bool = False
     text: str = ""
+    others: Sources = field(default_factory=dict)
     sources: Sources = field(default_factory=dict)
     series: list[SeriesEntry] = field(default_factory=list)
 

@@ -14,6 +14,7 @@ from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.jobs.acts import ACTS, acts_of, can
 from VisualDICOMBrowserLib.widgets.jobs.feed import JobsFeed
 from VisualDICOMBrowserLib.widgets.jobs.rejected import RejectedList
+from VisualDICOMBrowserLib.widgets.jobs.remedies import Remedy
 from VisualDICOMBrowserLib.widgets.jobs.reports import (
     NextStep,
     facts_of,
@@ -46,6 +47,8 @@ class JobDetails(qt.QFrame):
         Called with the name of an action, or ``load`` or ``show``, and the jobs.
     on_close : Callable[[], None]
         Called when the user closes the pane.
+    on_remedy : Callable[[Remedy, Job], None]
+        Called with what mends the cause of a failure, and the job that failed.
     """
 
     def __init__(
@@ -54,11 +57,13 @@ class JobDetails(qt.QFrame):
         feed: JobsFeed,
         on_step: Callable[[str, list[Job]], None],
         on_close: Callable[[], None],
+        on_remedy: Callable[[Remedy, Job], None],
     ) -> None:
         qt.QFrame.__init__(self)
         self._context = context
         self._feed = feed
         self._on_step = on_step
+        self._on_remedy = on_remedy
         self._jobs: list[Job] = []
         self._full: Job = {}
         self._technical = False
@@ -186,7 +191,7 @@ class JobDetails(qt.QFrame):
         self._rejected.show_items(rejected_of(job) if job["kind"] != "retrieve" else [])
         concerns = job.get("concerns") or {}
         self._show_link.visible = bool(concerns.get("series") or concerns.get("study"))
-        self._show_steps(next_steps(job))
+        self._show_steps(next_steps(job, self._feed.servers.get(str(job.get("server") or ""))))
 
     def _say_many(self) -> None:
         count = len(self._jobs)
@@ -242,7 +247,10 @@ class JobDetails(qt.QFrame):
 
     def _button(self, step: NextStep, first: bool) -> Any:
         def act() -> None:
-            self._on_step(step.name, list(self._jobs))
+            if step.remedy is not None:
+                self._on_remedy(step.remedy, self._jobs[0])
+            else:
+                self._on_step(step.name, list(self._jobs))
 
         kind = "primary" if first and step.name not in ("pause", "cancel") else ""
         return push_button(self._context.theme, step.words, act, step.icon, "", "", kind)

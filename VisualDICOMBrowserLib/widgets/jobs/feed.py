@@ -12,7 +12,7 @@ import qt
 
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.jobs.state import Job, JobsState
-from VisualDICOMBrowserLib.widgets.jobs.words import what_of
+from VisualDICOMBrowserLib.widgets.jobs.words import note_of, server_limit, what_of
 
 __all__ = ["UPDATE_MS", "JobsFeed"]
 
@@ -88,6 +88,17 @@ class JobsFeed:
     def max_waiting_s(self, job: Job) -> float | None:
         """How long a job's server lets it be tried again; None if that is not known."""
         return self._waiting_s.get(str(job.get("server") or ""))
+
+    def note(self, job: Job) -> str:
+        """What the list notes of a job."""
+        limit = server_limit(job, self.state, self.servers.get(str(job.get("server") or "")))
+        return note_of(job, self.state, self.max_waiting_s(job), limit)
+
+    def note_offline(self, offline: bool) -> None:
+        """Whether servers are left alone, so that jobs wait for the user to go online."""
+        if offline != self.state.offline:
+            self.state.offline = offline
+            self._tell(set())
 
     def close(self) -> None:
         """Hear no more; idempotent."""

@@ -18,6 +18,8 @@ from VisualDICOMBrowserLib.widgets.jobs.details import JobDetails
 from VisualDICOMBrowserLib.widgets.jobs.feed import JobsFeed
 from VisualDICOMBrowserLib.widgets.jobs.panel_bar import PanelBar
 from VisualDICOMBrowserLib.widgets.jobs.panel_menus import jobs_menu, settings_menu
+from VisualDICOMBrowserLib.widgets.jobs.remedies import Remedy
+from VisualDICOMBrowserLib.widgets.jobs.remedy_acts import Remedies
 from VisualDICOMBrowserLib.widgets.jobs.reports import series_of
 from VisualDICOMBrowserLib.widgets.jobs.rows import FILTERS, RowChoice, filter_counts
 from VisualDICOMBrowserLib.widgets.jobs.state import Job
@@ -65,6 +67,7 @@ class JobsPanel(qt.QWidget):
         self._choice = RowChoice(describe=self.feed.describe)
         self._wants_details = True
         self._menu: Any = None
+        self._remedies: Remedies | None = None
         self._make_parts()
         self._lay_out()
         self._add_keys()
@@ -94,6 +97,10 @@ class JobsPanel(qt.QWidget):
         if self._own_feed:
             self.feed.close()
 
+    def use_remedies(self, remedies: Remedies) -> None:
+        """What carries out that which mends the cause of a failure."""
+        self._remedies = remedies
+
     def arrange(self, width: int) -> None:
         """Fit into a width: details beside or below the list, columns or two lines."""
         px = self._context.theme.px
@@ -122,6 +129,7 @@ class JobsPanel(qt.QWidget):
         self._bar = PanelBar(context, self.show_only, self._search, self._act_on_all, self._on_close is not None)
         self._table = JobsTable(
             context.theme,
+            context.view_settings,
             self.feed,
             self._choice,
             on_act=self._act,
@@ -129,7 +137,7 @@ class JobsPanel(qt.QWidget):
             on_open=lambda _job: self._open_details(),
             on_menu=self._show_menu,
         )
-        self._details = JobDetails(context, self.feed, self._act, self._close_details)
+        self._details = JobDetails(context, self.feed, self._act, self._close_details, self._mend)
         self._details.hide()
         self._empty = label("", "mid")
         self._empty.alignment = qt.Qt.AlignCenter
@@ -239,6 +247,10 @@ class JobsPanel(qt.QWidget):
         if name:
             self._act(name, jobs)
 
+    def _mend(self, remedy: Remedy, job: Job) -> None:
+        if self._remedies is not None:
+            self._remedies.run(remedy, job)
+
     def _act_on_all(self, name: str) -> None:
         jobs = self.feed.state.jobs()
         if name == "pause":
@@ -290,14 +302,12 @@ class JobsPanel(qt.QWidget):
         self._wants_details = bool(kept.get("details", True))
         self._choice.folded = set(kept.get("folded", ("earlier",)))
         self._choice.background = bool(kept.get("background", False))
-        self._table.set_widths(kept.get("widths", ()))
 
     def _remember(self) -> None:
         kept = {
             "details": self._wants_details,
             "folded": sorted(self._choice.folded),
             "background": self._choice.background,
-            "widths": self._table.widths(),
         }
         self._context.view_settings.put(_SETTINGS, kept)
 

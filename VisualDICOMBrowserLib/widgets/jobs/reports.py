@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from VisualDICOMBrowserLib.widgets.jobs.feed import JobsFeed
+from VisualDICOMBrowserLib.widgets.jobs.remedies import Remedy, remedies_of
 from VisualDICOMBrowserLib.widgets.jobs.state import Job
 from VisualDICOMBrowserLib.widgets.jobs.words import clock_time, countdown, gives_up_at, missing_count, task_of
 from VisualDICOMBrowserLib.widgets.language import _, plural
@@ -34,11 +35,12 @@ _DAY_S = 86400
 
 @dataclass(frozen=True, slots=True)
 class NextStep:
-    """A button: the name of an action of ``acts``, or ``load``, ``show``, ``rejected``; its words and icon."""
+    """A button: the name of an action of ``acts``, or ``load``, ``show``, ``remedy``; its words and icon."""
 
     name: str
     words: str
     icon: str = ""
+    remedy: Remedy | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +78,7 @@ def sentence_of(job: Mapping[str, Any], feed: JobsFeed) -> str:
         parts = [str(result.get("reason") or "")]
     parts += _kept(job, result)
     if state == "waiting":
+        parts += _reached(job)
         left = max(0.0, float(job.get("next_try") or 0) - feed.state.clock())
         parts.append(_("Next try in {time}; it goes on from where it stopped.").format(time=countdown(left)))
         until = gives_up_at(job, feed.max_waiting_s(dict(job)))
@@ -86,6 +89,21 @@ def sentence_of(job: Mapping[str, Any], feed: JobsFeed) -> str:
     elif state == "queued" and (place := feed.state.place(str(job["job_id"]))):
         parts.append(_("It starts next.") if place == 1 else _("It is number {n} of the queue.").format(n=place))
     return " ".join(part for part in parts if part)
+
+
+def _reached(job: Mapping[str, Any]) -> list[str]:
+    """How much of a job that goes on later is done."""
+    done, total = int(job.get("progress_done") or 0), job.get("progress_total")
+    if not done or job["kind"] not in ("retrieve", "send"):
+        return []
+    fetched = job["kind"] == "retrieve"
+    if not total:
+        one, many = ("{count} image is here.", "{count} images are here.")
+        if not fetched:
+            one, many = ("{count} image is sent.", "{count} images are sent.")
+        return [plural(done, one, many)]
+    words = _("{done} of {total} images are here.") if fetched else _("{done} of {total} images are sent.")
+    return [words.format(done=f"{done:,}", total=f"{int(total):,}")]
 
 
 def _kept(job: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
@@ -111,8 +129,21 @@ def _kept(job: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     return parts
 
 
-def next_steps(job: Mapping[str, Any]) -> list[NextStep]:
-    """What to do now, the best first; at most two and a way to the series."""
+def next_steps(job: Mapping[str, Any], server: Mapping[str, Any] | None = None) -> list[NextStep]:
+    """What to do now, the best first; `server` has the settings of the job's one.
+
+    What mends the cause of a failure comes before another try, and after it where that will come by itself.
+    """
+    steps = _usual_steps(job)
+    if str(job["state"]) not in ("failed", "partly", "waiting", "paused"):
+        return steps
+    mending = [NextStep("remedy", _(each.words), each.icon, each) for each in remedies_of(job, server)]
+    if job["state"] == "waiting" or not mending:
+        return [*steps[:1], *mending[:1], *steps[1:]]
+    return [*mending[:2], *steps] if job["state"] == "failed" else [*mending[:1], *steps]
+
+
+def _usual_steps(job: Mapping[str, Any]) -> list[NextStep]:
     state, kind, missing = str(job["state"]), str(job["kind"]), missing_count(job)
     steps: list[NextStep] = []
     if state in ("failed", "partly", "cancelled"):

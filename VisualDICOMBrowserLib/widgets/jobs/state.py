@@ -87,12 +87,16 @@ class JobsState:
         self._by_series: dict[str, set[str]] = {}
         self._by_study: dict[str, set[str]] = {}
         self._places: dict[str, int] | None = None
+        self._running: dict[str, list[str]] | None = None
+        self.offline = False
+        self._paused_at: dict[str, float] = {}
 
     def replace(self, jobs: Iterable[Mapping[str, Any]]) -> None:
         """Take these jobs, the newest last, in place of all that were known."""
         self._jobs.clear()
         self._by_series.clear()
         self._by_study.clear()
+        self._places = self._running = None
         for job in jobs:
             self.update(job)
         self._courses = {key: course for key, course in self._courses.items() if key in self._jobs}
@@ -105,7 +109,9 @@ class JobsState:
         if before is None:
             self._index(job_id, job)
         if before is None or before["state"] != job["state"] or before["priority"] != job["priority"]:
-            self._places = None
+            self._places = self._running = None
+        if before is not None and before["state"] != "paused" and job["state"] == "paused":
+            self._paused_at[job_id] = self.clock()
         if job["state"] == "running":
             course = self._courses.setdefault(job_id, _Course())
             course.note(self.clock(), float(job.get("received_bytes") or 0), float(job.get("progress_done") or 0))
@@ -155,6 +161,19 @@ class JobsState:
             queued.sort(key=lambda job: (-int(job["priority"]), float(job.get("created") or 0)))
             self._places = {str(job["job_id"]): number for number, job in enumerate(queued, start=1)}
         return self._places.get(job_id, 0)
+
+    def paused_at(self, job_id: str) -> float | None:
+        """Unix time at which a job was seen to be paused; None if that was before this session."""
+        return self._paused_at.get(job_id)
+
+    def running_at(self, server: str) -> list[str]:
+        """The kinds of the jobs that run at a server."""
+        if self._running is None:
+            self._running = {}
+            for job in self._jobs.values():
+                if job["state"] == "running" and job.get("server"):
+                    self._running.setdefault(str(job["server"]), []).append(str(job["kind"]))
+        return self._running.get(server, [])
 
     def highest_priority(self) -> int:
         """The highest priority of a queued job, 0 if there is none."""

@@ -174,7 +174,10 @@ class StatusLine(qt.QWidget):
         self._database.visible = not narrow and bool(self._database.text)
         self._say(self._running, _running_text(summary, narrow), True)
         self._bar.visible = summary.running > 0 and summary.share is not None
+        # Qt paints a bar at once when its value changes, and with it all else that is due; it comes with the rest.
+        self._bar.updatesEnabled = False
         self._bar.value = round(1000 * (summary.share or 0.0))
+        self._bar.updatesEnabled = True
         known = summary.left_s is not None and roomy
         self._left.text = _("about {time}").format(time=span_text(summary.left_s or 0.0)) if known else ""
         self._left.visible = known

@@ -10,9 +10,11 @@ from typing import Any
 
 import qt
 
+from VisualDICOMBrowserLib.widgets.context import ViewSettings
 from VisualDICOMBrowserLib.widgets.jobs.feed import JobsFeed
 from VisualDICOMBrowserLib.widgets.jobs.rows import JobRow, RowChoice, rows_of
 from VisualDICOMBrowserLib.widgets.jobs.state import Job
+from VisualDICOMBrowserLib.widgets.jobs.table_header import JobsHeader
 from VisualDICOMBrowserLib.widgets.jobs.table_model import ACT_COLUMN, JobsModel
 from VisualDICOMBrowserLib.widgets.jobs.table_paint import JobsDelegate
 from VisualDICOMBrowserLib.widgets.language import _
@@ -20,10 +22,7 @@ from VisualDICOMBrowserLib.widgets.look.theme import Theme
 
 __all__ = ["JobsTable"]
 
-_WIDTHS = (128, 0, 116, 216, 78, 150, 58)
-_WHAT_COLUMN = 1
 _TWO_LINES_BELOW = 560
-_HIDDEN_BELOW = {2: 690, 5: 900}
 
 
 class JobsTable(qt.QTreeView):
@@ -32,6 +31,8 @@ class JobsTable(qt.QTreeView):
     Parameters
     ----------
     theme : Theme
+    settings : ViewSettings
+        Where the columns are remembered.
     feed : JobsFeed
     choice : RowChoice
         What the user chose to see; `rebuild` after a change.
@@ -48,6 +49,7 @@ class JobsTable(qt.QTreeView):
     def __init__(
         self,
         theme: Theme,
+        settings: ViewSettings,
         feed: JobsFeed,
         choice: RowChoice,
         *,
@@ -64,11 +66,13 @@ class JobsTable(qt.QTreeView):
         self._on_open = on_open
         self._on_menu = on_menu
         self._restoring = False
+        self._looks: dict[int, tuple[Any, ...]] = {}
         self._px = theme.px
         self._pressed: tuple[tuple[str, ...], str] | None = None
         self._model = JobsModel(feed)
         self._delegate = JobsDelegate(theme, self._model, qt.QApplication.font())
-        self._prepare(theme)
+        self._prepare()
+        self.columns = JobsHeader(self, theme, settings)
         theme.follow(self, lambda: self.viewport().update())
 
     def rebuild(self) -> None:
@@ -83,7 +87,19 @@ class JobsTable(qt.QTreeView):
             self.verticalScrollBar().value = place
         finally:
             self._restoring = False
-        self.viewport().update()
+        self._repaint()
+
+    def _repaint(self) -> None:
+        """Paint those rows in view that look different from when this was asked last."""
+        area, looks = self.viewport(), {}
+        for number in range(max(0, self.indexAt(qt.QPoint(1, 1)).row()), self._model.rowCount()):
+            rect = self.visualRect(self._model.index(number, 0))
+            if rect.y() >= area.height:
+                break
+            look = looks[number] = self._model.look(number)
+            if look != self._looks.get(number):
+                area.update(0, rect.y(), area.width, rect.height())
+        self._looks = looks
 
     def selected_jobs(self) -> list[Job]:
         """The selected jobs, each once, those of bundles too."""
@@ -111,22 +127,10 @@ class JobsTable(qt.QTreeView):
             self._delegate.narrow = narrow
             self.headerHidden = narrow
             self.uniformRowHeights = not narrow
-            self._set_modes(0 if narrow else _WHAT_COLUMN)
             self.scheduleDelayedItemsLayout()
-        for column in range(1, ACT_COLUMN):
-            self.setColumnHidden(column, narrow or width < self._px(_HIDDEN_BELOW.get(column, 0)))
+        self.columns.arrange(narrow, width)
 
-    def widths(self) -> list[int]:
-        """Widths of the columns, to be remembered."""
-        return [int(self.columnWidth(column)) for column in range(ACT_COLUMN)]
-
-    def set_widths(self, widths: Sequence[int]) -> None:
-        """Take widths that `widths` told."""
-        for column, width in enumerate(list(widths)[:ACT_COLUMN]):
-            if column != _WHAT_COLUMN and width > 0:
-                self.setColumnWidth(column, int(width))
-
-    def _prepare(self, theme: Theme) -> None:
+    def _prepare(self) -> None:
         self.accessibleName = _("Jobs")
         self.setModel(self._model)
         self.setItemDelegate(self._delegate)
@@ -140,24 +144,9 @@ class JobsTable(qt.QTreeView):
         self.verticalScrollMode = qt.QAbstractItemView.ScrollPerPixel
         self.contextMenuPolicy = qt.Qt.CustomContextMenu
         self.mouseTracking = True
-        # A header of our own: that of the view lets its columns be dragged, and Qt 5 has no property against it.
-        self._header = qt.QHeaderView(qt.Qt.Horizontal)
-        self.setHeader(self._header)
-        self._header.stretchLastSection = False
-        self.header().minimumSectionSize = theme.px(40)
-        for column, width in enumerate(_WIDTHS):
-            if width:
-                self.setColumnWidth(column, theme.px(width))
-        self._set_modes(_WHAT_COLUMN)
         self.selectionModel().selectionChanged.connect(lambda *_: self._tell_selected())
         self.customContextMenuRequested.connect(lambda point: self._ask_menu(point))
         self.doubleClicked.connect(lambda index: self._open(index.row()))
-
-    def _set_modes(self, stretched: int) -> None:
-        for column in range(ACT_COLUMN):
-            mode = qt.QHeaderView.Stretch if column == stretched else qt.QHeaderView.Interactive
-            self.header().setSectionResizeMode(column, mode)
-        self.header().setSectionResizeMode(ACT_COLUMN, qt.QHeaderView.Fixed)
 
     def _span_groups(self, rows: Sequence[JobRow]) -> None:
         for number, row in enumerate(rows):
@@ -237,7 +226,7 @@ class JobsTable(qt.QTreeView):
         hot = (found[0].key, found[1]) if found else None
         if hot != self._delegate.hot:
             self._delegate.hot = hot
-            self.viewport().setCursor(qt.Qt.PointingHandCursor if hot else qt.Qt.ArrowCursor)
+            self.viewport().cursor = qt.QCursor(qt.Qt.PointingHandCursor if hot else qt.Qt.ArrowCursor)
             self.viewport().update()
         qt.QTreeView.mouseMoveEvent(self, event)
 
@@ -248,13 +237,17 @@ class JobsTable(qt.QTreeView):
         qt.QTreeView.leaveEvent(self, event)
 
     def keyPressEvent(self, event: Any) -> None:
-        """Fold and unfold by the arrows, open by Enter."""
+        """Fold by arrows, Space and Enter, open a job by Enter, show the menu of the columns by Alt+Down."""
         row = self.currentIndex().row()
         known = 0 <= row < self._model.rowCount()
         foldable = known and self._model.row(row).kind != "job"
-        if foldable and event.key() in (qt.Qt.Key_Left, qt.Qt.Key_Right):
+        if event.key() == qt.Qt.Key_Down and event.modifiers() == qt.Qt.AltModifier:
+            self.columns.open_menu_by_key()
+        elif foldable and event.key() in (qt.Qt.Key_Left, qt.Qt.Key_Right):
             if self._model.row(row).open == (event.key() == qt.Qt.Key_Left):
                 self._toggle(row)
+        elif foldable and event.key() in (qt.Qt.Key_Space, qt.Qt.Key_Return, qt.Qt.Key_Enter):
+            self._toggle(row)
         elif known and event.key() in (qt.Qt.Key_Return, qt.Qt.Key_Enter):
             self._open(row)
         else:

@@ -11,12 +11,13 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.jobs.acts import ACTS, row_acts
+from VisualDICOMBrowserLib.widgets.jobs.columns import COLUMN_NAMES, column_titles
 from VisualDICOMBrowserLib.widgets.jobs.feed import JobsFeed
 from VisualDICOMBrowserLib.widgets.jobs.rows import JobRow
 from VisualDICOMBrowserLib.widgets.jobs.words import (
     Progress,
     bundle_task,
-    note_of,
+    icon_of,
     progress_of,
     task_of,
     time_of,
@@ -25,7 +26,7 @@ from VisualDICOMBrowserLib.widgets.language import _, plural
 
 __all__ = ["ACT_COLUMN", "COLUMNS", "PROGRESS_COLUMN", "TASK_COLUMN", "JobsModel"]
 
-COLUMNS = ("Task", "What", "Server", "Progress", "Time", "Note", "")
+COLUMNS = (*COLUMN_NAMES, "acts")
 TASK_COLUMN, PROGRESS_COLUMN, ACT_COLUMN = 0, 3, 6
 # Many scattered changes cost more one by one than to begin anew.
 _MOST_CHANGES = 40
@@ -38,6 +39,7 @@ class JobsModel(qt.QAbstractTableModel):
         qt.QAbstractTableModel.__init__(self)
         self._feed = feed
         self._rows: list[JobRow] = []
+        self._painted: tuple[JobRow, tuple[str, ...]] | None = None
 
     def row(self, number: int) -> JobRow:
         """The row of that number."""
@@ -49,6 +51,7 @@ class JobsModel(qt.QAbstractTableModel):
 
     def show(self, rows: Sequence[JobRow]) -> bool:
         """Show these rows; True if everything began anew, so that views have forgotten what was selected."""
+        self._painted = None
         old, new = [row.key for row in self._rows], [row.key for row in rows]
         if old == new:
             self._rows = list(rows)
@@ -92,7 +95,7 @@ class JobsModel(qt.QAbstractTableModel):
     def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
         """Titles of the columns."""
         if role == qt.Qt.DisplayRole and orientation == qt.Qt.Horizontal and 0 <= section < len(COLUMNS):
-            return _(COLUMNS[section]) if COLUMNS[section] else ""
+            return column_titles().get(COLUMNS[section], "")
         if role == qt.Qt.TextAlignmentRole:
             return int(qt.Qt.AlignLeft | qt.Qt.AlignVCenter)
         return None
@@ -120,9 +123,22 @@ class JobsModel(qt.QAbstractTableModel):
             str(job.get("server") or ""),
             progress_of(job, state).text,
             time_of(job, state),
-            note_of(job, state, self._feed.max_waiting_s(job)),
+            self._feed.note(job),
             ", ".join(_(ACTS[name].words) for name in row_acts(row.jobs)),
         )
+
+    def look(self, number: int) -> tuple[Any, ...]:
+        """All that the painting of a row depends on."""
+        row = self._rows[number]
+        if row.kind == "group":
+            return row.key, row.title, row.open
+        return row.key, row.open, row.depth, self.cells(row), self.progress(row), icon_of(row.jobs[0])
+
+    def painted_cells(self, row: JobRow) -> tuple[str, ...]:
+        """The texts of a row as of the last `show`; made once for all cells of it, which are painted one by one."""
+        if self._painted is None or self._painted[0] is not row:
+            self._painted = row, self.cells(row)
+        return self._painted[1]
 
     def progress(self, row: JobRow) -> Progress:
         """How far the job or the bundle is."""
@@ -137,7 +153,7 @@ class JobsModel(qt.QAbstractTableModel):
 
     def _bundle_cells(self, row: JobRow) -> tuple[str, ...]:
         first = row.jobs[0]
-        note = note_of(first, self._feed.state, self._feed.max_waiting_s(first))
+        note = self._feed.note(first)
         acts = ", ".join(_(ACTS[name].words) for name in row_acts(row.jobs))
         server = str(first.get("server") or "")
         return (bundle_task(first, len(row.jobs)), row.title, server, self.progress(row).text, "", note, acts)

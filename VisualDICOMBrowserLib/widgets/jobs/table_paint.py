@@ -95,7 +95,7 @@ class JobsDelegate(qt.QStyledItemDelegate):
             else:
                 token = "mid" if index.column() in _SECONDARY else "text"
                 cell = rect.adjusted(self._theme.px(_GAP), 0, -self._theme.px(4), 0)
-                text = self._model.cells(row)[index.column()]
+                text = self._model.painted_cells(row)[index.column()]
                 draw_text(painter, cell, text, self._font, self._theme.colour(token))
         finally:
             painter.restore()
@@ -137,7 +137,7 @@ class JobsDelegate(qt.QStyledItemDelegate):
 
     def _paint_task(self, painter: Any, rect: Any, row: JobRow) -> None:
         cell = self._start(painter, rect, row)
-        draw_text(painter, cell, self._model.cells(row)[TASK_COLUMN], self._font, self._theme.colour("text"))
+        draw_text(painter, cell, self._model.painted_cells(row)[TASK_COLUMN], self._font, self._theme.colour("text"))
 
     def _paint_progress(self, painter: Any, rect: Any, row: JobRow) -> None:
         progress = self._model.progress(row)
@@ -156,7 +156,7 @@ class JobsDelegate(qt.QStyledItemDelegate):
         half = cell.height() // 2
         upper = qt.QRect(cell.x(), cell.y() + self._theme.px(3), cell.width(), half - self._theme.px(3))
         lower = qt.QRect(cell.x(), cell.y() + half, cell.width(), half - self._theme.px(3))
-        cells, progress = self._model.cells(row), self._model.progress(row)
+        cells, progress = self._model.painted_cells(row), self._model.progress(row)
         task, what = cells[TASK_COLUMN], cells[1]
         draw_text(painter, upper, what or task, self._font, self._theme.colour("text"))
         if progress.share is not None:

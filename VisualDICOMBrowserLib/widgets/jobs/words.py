@@ -24,6 +24,7 @@ __all__ = [
     "missing_count",
     "note_of",
     "progress_of",
+    "server_limit",
     "short_reason",
     "span_text",
     "speed_text",
@@ -44,6 +45,7 @@ _ICONS = {
     "prefetch": "cloud-down",
     "worklist": "calendar",
 }
+_HELD_OFFLINE = ("find", "worklist", "retrieve", "send", "prefetch")
 _STATE_ICONS = {
     "failed": ("cross-circle", "error"),
     "partly": ("cross-circle", "error"),
@@ -53,7 +55,8 @@ _STATE_ICONS = {
     "done": ("check-circle", "ok"),
     "cancelled": ("stop", "mid"),
 }
-_HIGH = 20
+_HIGH, _HIGHEST = 20, 30
+_WORK = {"query": ("find", "echo", "worklist"), "fetch": ("retrieve",), "send": ("send",)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,21 +185,45 @@ def time_of(job: Mapping[str, Any], state: JobsState) -> str:
     return clock_time(job.get("finished"), state.clock()) if name in FINISHED else ""
 
 
-def note_of(job: Mapping[str, Any], state: JobsState, max_waiting_s: float | None = None) -> str:
-    """What else is worth knowing: the reason, when it gives up, why it goes first, how often it was asked for."""
+def note_of(job: Mapping[str, Any], state: JobsState, max_waiting_s: float | None = None, limit: int = 0) -> str:
+    """What else is worth knowing: the reason, when it gives up, why it goes first, how often it was asked for.
+
+    `limit` is how many jobs its server lets run at once, if that is what a queued job waits for, else 0.
+    """
     parts, name = [], str(job["state"])
+    if state.offline and name in ("queued", "waiting") and job["kind"] in _HELD_OFFLINE:
+        return _("Working offline")
     reason = short_reason(job)
     if reason and name != "running":
         parts.append(reason)
     if name == "waiting" and (until := gives_up_at(job, max_waiting_s)) is not None:
         parts.append(_("gives up at {time}").format(time=clock_time(until, state.clock())))
     if name == "queued" and int(job.get("priority") or 0) >= _HIGH:
-        parts.append(_("high priority"))
+        selected = int(job["priority"]) >= _HIGHEST
+        parts.append(_("high priority: selected") if selected else _("high priority"))
+    if name == "queued" and limit:
+        parts.append(_("server limit: {count} at a time").format(count=limit))
+    if name == "paused" and not reason:
+        since = state.paused_at(str(job["job_id"]))
+        words = _("paused by you at {time}") if since else _("paused by you")
+        parts.append(words.format(time=clock_time(since, state.clock())))
     if name == "running" and int(job.get("attempts") or 0) > 1:
         parts.append(_("attempt {number}").format(number=job["attempts"]))
     if job.get("merged"):
         parts.append(_("asked {count} times").format(count=int(job["merged"]) + 1))
     return ", ".join(parts)
+
+
+def server_limit(job: Mapping[str, Any], state: JobsState, server: Mapping[str, Any] | None) -> int:
+    """How many jobs a server lets run at once, if a queued job waits for that, else 0."""
+    if server is None or job["state"] != "queued":
+        return 0
+    kinds, most = state.running_at(str(job.get("server") or "")), int(server.get("max_associations") or 0)
+    work = next((name for name, of_it in _WORK.items() if job["kind"] in of_it), "")
+    own = int(server.get(f"{work}_workers") or 0)
+    if own and sum(kind in _WORK[work] for kind in kinds) >= min(own, most or own):
+        return min(own, most or own)
+    return most if most and len(kinds) >= most else 0
 
 
 def short_reason(job: Mapping[str, Any]) -> str:

@@ -32,6 +32,11 @@ TONES = {
 """By tone the tokens of a pill's text and ground."""
 
 _SMALL = 11 / 13
+_ONE_LINE = int(qt.Qt.AlignVCenter) | int(qt.Qt.AlignAbsolute) | int(qt.Qt.TextSingleLine)
+_LEFT = int(qt.Qt.AlignLeft)
+_RIGHT_TO_LEFT = qt.Qt.RightToLeft
+_FITTED: dict[tuple[str, str, int, bool], tuple[str, int]] = {}
+_MOST_FITTED = 5000
 
 
 def scaled_font(font: Any, factor: float = 1.0, bold: bool = False) -> Any:
@@ -61,14 +66,16 @@ def draw_text(
     painter: Any, rect: Any, text: str, font: Any, colour: Any, align: int | None = None, middle: bool = False
 ) -> int:
     """Draw one line of text, elided into a ``QRect`` and centred upright; returns the width it took."""
-    shown = elided(text, font, rect.width(), middle)
+    shown, width = _fitted(text, font, int(rect.width()), middle)
     painter.setFont(font)
     painter.setPen(colour)
     # The side is that of the layout, not of the text: Arabic names begin at the left of a column read from there.
-    side = qt.QStyle.visualAlignment(_direction(), qt.Qt.AlignLeft if align is None else align)
-    flags = int(side) | int(qt.Qt.AlignVCenter) | int(qt.Qt.AlignAbsolute) | int(qt.Qt.TextSingleLine)
-    painter.drawText(rect, flags, shown)
-    return text_width(shown, font)
+    side = _LEFT if align is None else int(align)
+    direction = _direction()
+    if direction == _RIGHT_TO_LEFT:
+        side = int(qt.QStyle.visualAlignment(direction, qt.Qt.AlignLeft if align is None else align))
+    painter.drawText(rect, side | _ONE_LINE, shown)
+    return width
 
 
 def draw_icon(painter: Any, theme: Theme, name: str, token: str, rect: Any) -> None:
@@ -113,6 +120,17 @@ def draw_progress(painter: Any, theme: Theme, rect: Any, fraction: float, token:
         painter.setBrush(theme.colour(token))
         painter.drawRoundedRect(part, radius, radius)
     painter.restore()
+
+
+def _fitted(text: str, font: Any, room: int, middle: bool) -> tuple[str, int]:
+    """What of a text fits into a width, and how wide that is; remembered, as the same cells are painted often."""
+    key = (text, font.key(), room, middle)
+    if key not in _FITTED:
+        if len(_FITTED) >= _MOST_FITTED:
+            _FITTED.clear()
+        shown = elided(text, font, room, middle)
+        _FITTED[key] = shown, text_width(shown, font)
+    return _FITTED[key]
 
 
 def _direction() -> Any:

@@ -49,6 +49,8 @@ class Theme:
     def __init__(self, look: str = "system", sheet: Path | None = None) -> None:
         self._sheet = sheet or _SHEET
         self._asked = look
+        self._font: Any = None
+        self._pixels = _USUAL_PIXELS
         self._listeners: list[Callable[[], None]] = []
         self._icons = IconSet(_ratio())
         self._tokens = LOOKS[self.look]
@@ -109,8 +111,10 @@ class Theme:
 
     def px(self, length: float) -> int:
         """A length in pixels, given for a font of 13 pixels, for the font in use."""
-        pixels = qt.QFontInfo(qt.QApplication.font()).pixelSize()
-        return max(1, round(length * pixels / _USUAL_PIXELS))
+        font = qt.QApplication.font()
+        if font != self._font:  # asked for thousands of times while lists are painted
+            self._font, self._pixels = font, qt.QFontInfo(font).pixelSize()
+        return max(1, round(length * self._pixels / _USUAL_PIXELS))
 
     def text(self, token: str) -> str:
         """A colour as ``#RRGGBB``."""

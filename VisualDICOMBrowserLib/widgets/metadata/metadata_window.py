@@ -25,6 +25,7 @@ from VisualDICOMBrowserLib.widgets.look.parts import (
 )
 from VisualDICOMBrowserLib.widgets.look.theme import set_state
 from VisualDICOMBrowserLib.widgets.metadata.aligning import aligned_index
+from VisualDICOMBrowserLib.widgets.metadata.explaining import explanation
 from VisualDICOMBrowserLib.widgets.metadata.side import SeriesSide
 from VisualDICOMBrowserLib.widgets.metadata.table import AttributeTable
 from VisualDICOMBrowserLib.widgets.metadata.tree import Path, Row, Seen, merged, seen
@@ -33,7 +34,8 @@ from VisualDICOMBrowserLib.widgets.page.words import DOT
 
 __all__ = ["MetadataWindow"]
 
-_WIDTH, _HEIGHT, _FIELD = 1120, 640, 300
+_WIDTH, _HEIGHT, _FIELD, _CHOICE = 1120, 640, 300, 280
+_KEY = "metadata/window"
 
 
 class MetadataWindow(qt.QWidget):
@@ -54,16 +56,19 @@ class MetadataWindow(qt.QWidget):
         self._seen = Seen()
         self._toggled: set[Path] = set()
         self._keys: list[Any] = []
+        self._comparing: bool | None = None
+        self._share = 0.5
         patient = series.study.patient
         self.windowTitle = _("DICOM metadata of {patient}").format(patient=patient.shown_name or patient.PatientID)
         set_state(self, "ground", "base")
         self._build(DOT.join(dict.fromkeys(part for part in (patient.shown_name, patient.PatientID) if part)))
         theme = context.theme
         theme.follow(self, lambda: theme.apply(self))
-        self.resize(theme.px(_WIDTH), theme.px(_HEIGHT))
+        self._restore()
         choices = _choices(series, other)
         self._a.show_choices(choices, series)
         self._b.show_choices(choices, other, _("Compare with..."))
+        self._share_room()
         self._table.setFocus()
 
     @property
@@ -112,6 +117,7 @@ class MetadataWindow(qt.QWidget):
 
     def closeEvent(self, event: Any) -> None:
         """Listen to the engine no longer; a window that is closed is not shown again."""
+        self._remember()
         self._a.close_side()
         self._b.close_side()
         qt.QWidget.closeEvent(self, event)
@@ -121,13 +127,20 @@ class MetadataWindow(qt.QWidget):
     def _build(self, who: str) -> None:
         self._a = SeriesSide(self._context, "A", self._merge, lambda: self._align(self._a, self._b), self._new_series)
         self._b = SeriesSide(self._context, "B", self._merge, lambda: self._align(self._b, self._a), self._new_series)
-        self._table = AttributeTable(self._context.theme, self._toggle, self._show_selected)
-        px = self._context.theme.px
+        theme, settings = self._context.theme, self._context.view_settings
+        self._table = AttributeTable(theme, settings, self._toggle, self._show_selected)
+        px = theme.px
+        self._splitter = qt.QSplitter(qt.Qt.Horizontal)
+        self._splitter.childrenCollapsible = False
+        self._a.setContentsMargins(0, 0, px(10), 0)
+        self._b.setContentsMargins(px(10), 0, 0, 0)
+        self._splitter.addWidget(self._a)
+        self._splitter.addWidget(self._b)
+        self._splitter.setStretchFactor(0, 1)
+        self._splitter.setStretchFactor(1, 1)
         sides = qt.QHBoxLayout()
         sides.setContentsMargins(px(16), px(12), px(16), px(11))
-        sides.spacing = px(22)
-        sides.addWidget(self._a, 1)
-        sides.addWidget(self._b, 1)
+        sides.addWidget(self._splitter)
         layout = qt.QVBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
         layout.spacing = 0
@@ -243,6 +256,7 @@ class MetadataWindow(qt.QWidget):
 
     def _new_series(self) -> None:
         """Another series was chosen, or its instances are known."""
+        self._share_room()
         self._align(self._a, self._b)
         self._merge()
 
@@ -252,6 +266,38 @@ class MetadataWindow(qt.QWidget):
         index = aligned_index(moved.index, moved.positions(), other.positions())
         if index != other.index:
             other.seek(index)
+
+    # What is remembered
+
+    def _restore(self) -> None:
+        theme = self._context.theme
+        kept = self._context.view_settings.get(_KEY) or {}
+        width, height = kept.get("size") or (theme.px(_WIDTH), theme.px(_HEIGHT))
+        self.resize(int(width), int(height))
+        self._share = float(kept.get("share") or 0.5)
+
+    def _remember(self) -> None:
+        self._note_share()
+        kept = self._context.view_settings.get(_KEY) or {}
+        size = kept.get("size") if self.fullScreen else [self.width, self.height]
+        self._context.view_settings.put(_KEY, {"size": size, "share": round(self._share, 4)})
+        self._table.remember()
+
+    def _note_share(self) -> None:
+        left, right = self._splitter.sizes()
+        if self._comparing and left > 0 < right:
+            self._share = left / (left + right)
+
+    def _share_room(self) -> None:
+        """Alone, a series has the room of both, but for the choice of the other one."""
+        if self._comparing == self.comparing:
+            return
+        self._note_share()
+        self._comparing = self.comparing
+        self._b.maximumWidth = qt.QWidget().maximumWidth if self.comparing else self._context.theme.px(_CHOICE)
+        whole = max(2, sum(self._splitter.sizes()) or self.width)
+        left = round(whole * self._share) if self.comparing else whole - self._context.theme.px(_CHOICE)
+        self._splitter.setSizes([max(1, left), max(1, whole - left)])
 
     def _merge(self) -> None:
         nodes_b = self._b.nodes if self.comparing else None
@@ -297,7 +343,8 @@ class MetadataWindow(qt.QWidget):
         words = _("{tag} {name}: {value}").format(tag=row.tag, name=row.name, value=row.a or row.b or "")
         self._chosen.text = " ".join(words.split())
         other = _("B: {value}").format(value=row.b or _("not there")) if row.differs and row.a is not None else ""
-        self._more.text = " ".join(other.split()) or (uid_name(row.a or "") if row.vr == "UI" else "")
+        meant = " ".join(other.split()) or (uid_name(row.a or "") if row.vr == "UI" else "")
+        self._more.text = DOT.join(part for part in (meant, explanation(row.tag, row.vr, row.path)) if part)
 
     def _toggle(self, path: Path) -> None:
         self._toggled ^= {path}

@@ -7,6 +7,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.language import _
+from VisualDICOMBrowserLib.widgets.metadata.explaining import explanation
 from VisualDICOMBrowserLib.widgets.metadata.tree import Shown
 
 __all__ = ["COLUMNS", "AttributeModel"]
@@ -62,17 +63,29 @@ class AttributeModel(qt.QAbstractTableModel):
         if role == qt.Qt.DisplayRole:
             return line.row.name if line.row.kind == "group" and column == "tag" else value
         if role == qt.Qt.ToolTipRole:
-            return value if column in ("name", "a", "b") and value else None
+            return self._hint(line, column)
         if role == qt.Qt.AccessibleTextRole:
             return self._spoken(line)
         return None
 
     def headerData(self, section: int, orientation: Any, role: int = qt.Qt.DisplayRole) -> Any:
         """Titles."""
-        if role != qt.Qt.DisplayRole or orientation != qt.Qt.Horizontal:
+        if orientation != qt.Qt.Horizontal:
+            return None
+        if role == qt.Qt.TextAlignmentRole:
+            return int(qt.Qt.AlignLeft | qt.Qt.AlignVCenter)
+        if role != qt.Qt.DisplayRole:
             return None
         titles = [_("Tag"), _("Attribute"), _("VR"), _("A") if self.comparing else _("Value"), _("B")]
         return titles[section] if 0 <= section < len(titles) else None
+
+    def _hint(self, line: Shown, column: str) -> str | None:
+        """The whole value of a cell; of tag, name and VR what the attribute is."""
+        row = line.row
+        if column in ("a", "b") or row.kind != "element":
+            return getattr(row, column) or None
+        name = _("{tag} {name}").format(tag=row.tag, name=row.name).strip()
+        return f"{name}\n{explanation(row.tag, row.vr, row.path)}"
 
     def _spoken(self, line: Shown) -> str:
         row = line.row

@@ -7,15 +7,18 @@ from typing import Any
 
 import qt
 
+from VisualDICOMBrowserLib.widgets.context import ViewSettings
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
-from VisualDICOMBrowserLib.widgets.metadata.model import AttributeModel
+from VisualDICOMBrowserLib.widgets.metadata.model import COLUMNS, AttributeModel
 from VisualDICOMBrowserLib.widgets.metadata.paint import AttributeDelegate
 from VisualDICOMBrowserLib.widgets.metadata.tree import Path, Row, Shown
 
 __all__ = ["AttributeTable"]
 
-_WIDTHS = (150, 300, 46, 300)
+_WIDTHS = {"tag": 150, "name": 300, "vr": 46, "a": 300}
+_KEY = "metadata/columns"
+_A = COLUMNS.index("a")
 
 
 class AttributeTable(qt.QTreeView):
@@ -24,14 +27,23 @@ class AttributeTable(qt.QTreeView):
     Parameters
     ----------
     theme : Theme
+    settings : ViewSettings
+        Where the widths of the columns are remembered.
     on_toggle : Callable[[tuple of str], None]
         Called with the path of a row that is to be folded or unfolded.
     on_selected : Callable[[], None]
         Called when another row was chosen.
     """
 
-    def __init__(self, theme: Theme, on_toggle: Callable[[Path], None], on_selected: Callable[[], None]) -> None:
+    def __init__(
+        self,
+        theme: Theme,
+        settings: ViewSettings,
+        on_toggle: Callable[[Path], None],
+        on_selected: Callable[[], None],
+    ) -> None:
         qt.QTreeView.__init__(self)
+        self._settings = settings
         self._on_toggle = on_toggle
         self._on_selected = on_selected
         self._lines = AttributeModel()
@@ -52,8 +64,11 @@ class AttributeTable(qt.QTreeView):
         self.setHeader(self._header)
         self.setModel(self._lines)
         self.setItemDelegate(self._delegate)
-        for column, width in enumerate(_WIDTHS):
-            self.setColumnWidth(column, theme.px(width))
+        kept = settings.get(_KEY) or {}
+        self._a_width = int(kept.get("a") or theme.px(_WIDTHS["a"]))
+        for column, name in enumerate(COLUMNS[:3]):
+            self.setColumnWidth(column, int(kept.get(name) or theme.px(_WIDTHS[name])))
+        self.setColumnWidth(_A, self._a_width)
         self.selectionModel().selectionChanged.connect(lambda *_: self._on_selected())
         self._delegate.focused = lambda: self.currentIndex().row() if self.focus else -1
         theme.follow(self, self.viewport().update)
@@ -63,6 +78,19 @@ class AttributeTable(qt.QTreeView):
         """What is listed."""
         return self._lines.lines()
 
+    def remember(self) -> None:
+        """Keep the widths of the columns."""
+        self._keep_a()
+        self._settings.put(_KEY, {**self._widths(), "a": self._a_width})
+
+    def _widths(self) -> dict[str, int]:
+        return {name: int(self.columnWidth(column)) for column, name in enumerate(COLUMNS[:3])}
+
+    def _keep_a(self) -> None:
+        # Alone, the column of values takes what the others leave.
+        if self._lines.comparing:
+            self._a_width = int(self.columnWidth(_A))
+
     def show_lines(self, lines: list[Shown], comparing: bool, search: str) -> None:
         """List other lines; what is selected stays so where it is still there."""
         chosen = {row.path for row in self.selected()}
@@ -71,9 +99,13 @@ class AttributeTable(qt.QTreeView):
         scrolled = self.verticalScrollBar().value
         in_sight = self.viewport().rect.intersects(self.visualRect(self.currentIndex()))
         self._delegate.search = search
+        self._keep_a()
+        begins = comparing and not self._lines.comparing
         if not self._lines.show(lines, comparing):
             self.viewport().update()
             return
+        if begins:
+            self.setColumnWidth(_A, self._a_width)
         selection = self.selectionModel()
         flags = qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows
         for number, line in enumerate(lines):

@@ -19,6 +19,10 @@ class PageActions(Protocol):
         """Choose how series are loaded."""
         ...
 
+    def offer_extension(self, series: Any) -> None:
+        """Say which extension can load a series, and how to get it."""
+        ...
+
     def fetch(self, series: Sequence[Any]) -> None:
         """Fetch what is missing of series."""
         ...
@@ -61,6 +65,10 @@ class PageActions(Protocol):
 
     def show_in_scene(self, series: Any) -> None:
         """Bring a loaded series into view."""
+        ...
+
+    def show_all_series(self, study: Any) -> None:
+        """Show the series of a study that filters hide too, or hide them again."""
         ...
 
     def watch(self, studies: Sequence[Any], minutes: float) -> None:

@@ -14,6 +14,8 @@ class ViewCallbacks:
     def __init__(self) -> None:
         self.open: Callable[[Sequence[Any]], None] = lambda _series: None
         self.icon: Callable[[Any], None] = lambda _series: None
+        self.jump: Callable[[Sequence[str]], None] = lambda _series_uids: None
+        self.options: Callable[[Sequence[Any]], None] = lambda _series: None
         self.scene: Callable[[Any], None] = lambda _series: None
         self.menu: Callable[[str, Sequence[Any], Any], None] = lambda _level, _entries, _point: None
         self.preview: Callable[[Any], None] = lambda _series: None
@@ -22,5 +24,6 @@ class ViewCallbacks:
         self.drag: Callable[[Sequence[Any]], None] = lambda _series: None
         self.selection: Callable[[], None] = lambda: None
         self.opened: Callable[[], None] = lambda: None
+        self.show_all: Callable[[Any], None] = lambda _study: None
         self.resize_pictures: Callable[[int], None] = lambda _steps: None
         self.usual_pictures: Callable[[], None] = lambda: None

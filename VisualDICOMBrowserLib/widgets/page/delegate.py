@@ -10,12 +10,14 @@ from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.page.geometry import Metrics
 from VisualDICOMBrowserLib.widgets.page.model import PageModel, study_state
 from VisualDICOMBrowserLib.widgets.page.paint_card import Look, Scrub, paint_card, paint_row
-from VisualDICOMBrowserLib.widgets.page.paint_header import HeaderLook, paint_header
+from VisualDICOMBrowserLib.widgets.page.paint_header import HeaderLook, counts_place, paint_header
 from VisualDICOMBrowserLib.widgets.page.pictures import Pictures, Strips
 from VisualDICOMBrowserLib.widgets.page.rows import PageRow
-from VisualDICOMBrowserLib.widgets.page.words import earlier_text
+from VisualDICOMBrowserLib.widgets.page.words import earlier_text, expected_of
 
 __all__ = ["PageDelegate"]
+
+_LEAST_TARGET = 24
 
 
 class PageDelegate(qt.QStyledItemDelegate):
@@ -40,6 +42,7 @@ class PageDelegate(qt.QStyledItemDelegate):
         self.hovered = -1
         self.scrub_share: float | None = None
         self.more_hovered = False
+        self.link_hovered = False
         self.current = -1
         self.focused = False
 
@@ -81,7 +84,20 @@ class PageDelegate(qt.QStyledItemDelegate):
             self.focused and number == self.current,
             number == self.hovered,
             number == self.hovered and self.more_hovered,
+            self._model.hides_of(study),
+            number == self.hovered and self.link_hovered,
         )
+
+    def link_place(self, study: Any, rect: Any) -> Any:
+        """``QRect`` of the words in a study's header that show what filters hide; empty if they hide nothing."""
+        number = self._model.number_of(f"header:{study.StudyInstanceUID}")
+        row = self._model.row(number)
+        look = None if row is None else self.header_look(row, number)
+        if look is None or not look.linked:
+            return qt.QRect(0, 0, 0, 0)
+        words = counts_place(self._metrics, rect, look)
+        more = max(0, self._metrics.px(_LEAST_TARGET) - words.height() + 1) // 2
+        return words.adjusted(0, -more, 0, more) if words.width() else words
 
     def _paint_series(self, painter: Any, rect: Any, row: PageRow, number: int, selected: bool) -> None:
         metrics, series = self._metrics, row.series
@@ -90,15 +106,19 @@ class PageDelegate(qt.QStyledItemDelegate):
         ratio = painter.device().devicePixelRatioF()
         path = str(series.thumbnail or "")
         picture = self._pictures.get(path, side, ratio) if path else None
+        state = self._model.state(series)
+        slices = 0 if state.share is None else max(state.ticks, expected_of(series))
         look = Look(
             series,
-            self._model.state(series),
+            state,
             self._model.mark_of(series),
             picture,
             selected,
             self.focused and number == self.current,
             number == self.hovered,
             self._scrub(series, side, ratio) if number == self.hovered and not in_row else None,
+            self._model.arrivals.shares(series.SeriesInstanceUID, slices) if slices else None,
+            slices,
         )
         if in_row:
             paint_row(painter, self._theme, metrics, rect, look, not metrics.as_rows)

@@ -79,6 +79,8 @@ class PageKeys:
         row = self._row()
         if row is not None and row.series is not None:
             self._calls.preview(row.series)
+        elif row is not None and row.kind == "header" and self._list.hides_of(row.study) >= 0:
+            self._calls.show_all(row.study)
         return True
 
     def _escape(self) -> bool:

@@ -9,6 +9,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.language import _, plural
+from VisualDICOMBrowserLib.widgets.page.arrival import Arrivals
 from VisualDICOMBrowserLib.widgets.page.rows import PageRow, page_rows, usually_open
 from VisualDICOMBrowserLib.widgets.page.states import CardState, Marks, card_state, is_compact
 from VisualDICOMBrowserLib.widgets.page.words import number_text, study_date, title_of
@@ -45,6 +46,8 @@ class PageModel(qt.QAbstractListModel):
         self._looks: dict[str, tuple[Any, ...]] = {}
         self.in_scene: Mapping[str, str] = {}
         self.marks: Mapping[str, Marks] = {}
+        self.arrivals = Arrivals()
+        self.fitting: Mapping[str, int] = {}
         self.job_of: JobOf = lambda _series: None
 
     # What is shown
@@ -193,7 +196,7 @@ class PageModel(qt.QAbstractListModel):
         if row is None or row.kind == "break":
             return None
         if row.series is None:
-            return _study_text(row.study) if role in (qt.Qt.AccessibleTextRole, qt.Qt.DisplayRole) else None
+            return self._study_data(row.study, role)
         if role == qt.Qt.DisplayRole:
             return title_of(row.series)
         if role == qt.Qt.AccessibleTextRole:
@@ -201,6 +204,21 @@ class PageModel(qt.QAbstractListModel):
         if role == qt.Qt.ToolTipRole:
             return self._hint(row.series)
         return None
+
+    def hides_of(self, study: Any) -> int:
+        """How many series of a study the filters let through if they hide some, -1 if they hide none."""
+        return self.fitting.get(study.StudyInstanceUID, -1)
+
+    def _study_data(self, study: Any, role: int) -> str | None:
+        fitting, shown = self.hides_of(study), len(self.series(study))
+        if role == qt.Qt.ToolTipRole and fitting >= 0:
+            return _("Show only what fits (Space)") if shown > fitting else _("Show all series (Space)")
+        if role not in (qt.Qt.AccessibleTextRole, qt.Qt.DisplayRole):
+            return None
+        text = _study_text(study)
+        if fitting >= 0 and shown <= fitting:
+            text += ", " + plural(shown, "{count} series shown", "{count} series shown")
+        return text
 
     def _spoken(self, series: Any) -> str:
         state = self.state(series)

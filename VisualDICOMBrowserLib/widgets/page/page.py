@@ -14,8 +14,9 @@ from VisualDICOMBrowserLib.widgets.page.calls import ViewCallbacks
 from VisualDICOMBrowserLib.widgets.page.dragging import CardDrag
 from VisualDICOMBrowserLib.widgets.page.geometry import LARGEST, SMALLEST
 from VisualDICOMBrowserLib.widgets.page.header import PatientHeader
+from VisualDICOMBrowserLib.widgets.page.hovering import SliceHover
 from VisualDICOMBrowserLib.widgets.page.model import PageModel
-from VisualDICOMBrowserLib.widgets.page.pictures import Strips
+from VisualDICOMBrowserLib.widgets.page.pressing import act_on_icon
 from VisualDICOMBrowserLib.widgets.page.states import Marks
 from VisualDICOMBrowserLib.widgets.page.view import PageView
 
@@ -26,8 +27,6 @@ USUAL_SIDE = 120
 
 _SIDE_KEY = "page/picture-size"
 _GROWTH = 1.15
-_STRIP_SIDE = 200
-_STRIP_AFTER_MS = 120
 _UPDATE_MS = 100
 _TICK_MS = 1000
 _SEEN_AFTER_TICKS = 10
@@ -71,15 +70,14 @@ class PatientPage(qt.QWidget):
         self._patient: Any = None
         self._jobs: Any = {}
         self._visible_ticks: dict[str, int] = {}
-        self._asked: Any = None
         set_state(self, "ground", "base")
         self._list = PageModel()
         self._list.job_of = self.job_of
-        self._strips = Strips()
+        self._hover = SliceHover(context, self)
         self._drag = CardDrag(context, self, actions)
         self._header = PatientHeader(context.theme, actions)
         self._calls = self._callbacks()
-        self._view = PageView(context.theme, self._list, self._strips, self._calls)
+        self._view = PageView(context.theme, self._list, self._hover.strips, self._calls)
         layout = qt.QVBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
         layout.spacing = 0
@@ -88,7 +86,6 @@ class PatientPage(qt.QWidget):
         self.setLayout(layout)
         self.setFocusProxy(self._view)
         self._update_timer = self._timer(_UPDATE_MS, self._refresh, once=True)
-        self._strip_timer = self._timer(_STRIP_AFTER_MS, self._ask_strip, once=True)
         self._tick_timer = self._timer(_TICK_MS, self._tick, once=False)
         context.theme.follow(self, self._view.refresh_look)
         self.set_size(int(context.view_settings.get(_SIDE_KEY, USUAL_SIDE) or USUAL_SIDE))
@@ -110,10 +107,12 @@ class PatientPage(qt.QWidget):
         calls.open = actions.load
         calls.icon = self._act_on_icon
         calls.scene = actions.show_in_scene
+        calls.jump, calls.options = self.select, actions.load_with_options
         calls.menu = actions.menu
         calls.preview = actions.preview
         calls.escape = lambda: bool(actions.take_back_loading(self.selected()))
-        calls.hover = self._hovered
+        calls.hover = self._hover.hovered
+        calls.show_all = actions.show_all_series
         calls.drag = self._drag.begin
         calls.selection = self._selection_changed
         calls.opened = self._want_series
@@ -163,6 +162,7 @@ class PatientPage(qt.QWidget):
         self._tick_timer.start()
         if anew:
             self._wanted.clear()
+            self._list.arrivals.keep({each.SeriesInstanceUID for each in self._list.all_series()})
         self._want_series()
 
     def update_jobs(self, jobs: Any) -> None:
@@ -192,7 +192,7 @@ class PatientPage(qt.QWidget):
             return
         path = str(event.get("path") or "")
         self._view.pictures.forget(path)
-        self._strips.forget(uid)
+        self._hover.strips.forget(uid)
         series.thumbnail = path
         series.label = str(event.get("label") or event.get("reason") or "")
         self._list.arrange()
@@ -200,8 +200,23 @@ class PatientPage(qt.QWidget):
 
     def note_strip(self, event: Mapping[str, Any]) -> None:
         """Take a strip that a ``strip_ready`` event tells of."""
-        self._strips.note(event)
+        self._hover.note(event)
         self._view.repaint_rows([self._list.number_of_series(str(event["series"]))])
+
+    def note_arrived(self, event: Mapping[str, Any]) -> None:
+        """Take which slices a ``slices_arrived`` event tells of."""
+        uids = self._list.arrivals.note(event)
+        numbers = [number for uid in uids if (number := self._list.number_of_series(uid)) >= 0]
+        self._view.repaint_rows(numbers)
+
+    def note_fitting(self, fitting: Mapping[str, int]) -> None:
+        """Take of which studies the filters hide series: by StudyInstanceUID how many they let through."""
+        self._list.fitting = dict(fitting)
+
+    def shown_slice(self, series: Any) -> int | None:
+        """Number from 0 of the slice of a series that the mouse is on; None if its usual picture is shown."""
+        under, share = self._view.scrubbed()
+        return None if under is not series or share is None else self._hover.index_at(series, share)
 
     def job_of(self, series: Any) -> Mapping[str, Any] | None:
         """The job that fetches a series, with its speed and place in the queue where they are known."""
@@ -362,37 +377,5 @@ class PatientPage(qt.QWidget):
             self._on_seen(series)
             self._refresh()
 
-    def _hovered(self, series: Any) -> None:
-        """Ask for the strip of a series once the mouse has stayed on it; not of a remote one."""
-        if series.local and not self._strips.known(series.SeriesInstanceUID):
-            if self._asked is not series:
-                self._asked = series
-                self._strip_timer.start()
-        else:
-            self._asked = None
-            self._strip_timer.stop()
-
-    def _ask_strip(self) -> None:
-        series, self._asked = self._asked, None
-        if series is not None:
-            self._context.ask("ask_strip", None, lambda _error: None, series=series.SeriesInstanceUID, side=_STRIP_SIDE)
-
     def _act_on_icon(self, series: Any) -> None:
-        """What a click on the icon of a card does."""
-        act = self._list.state(series).act
-        job = self.job_of(series)
-        ids = [str(job["job_id"])] if job is not None else []
-        if act == "fetch":
-            self._actions.fetch([series])
-        elif act == "top":
-            self._actions.to_top(series)
-        elif act == "pause" and ids:
-            self._actions.pause(ids)
-        elif act == "resume" and ids:
-            self._actions.resume(ids)
-        elif act == "retry" and ids:
-            self._actions.retry(ids)
-        elif act == "log" and ids:
-            self._actions.show_job(ids[0])
-        elif act in ("options", "install"):
-            self._actions.load_with_options([series])
+        act_on_icon(self._list.state(series).act, series, self.job_of(series), self._actions)

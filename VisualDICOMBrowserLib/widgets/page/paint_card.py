@@ -14,11 +14,12 @@ from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.paint import draw_progress, draw_tag, draw_text, scaled_font, text_width
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.look.tokens import DARK
+from VisualDICOMBrowserLib.widgets.page.arrival import paint_arrival
 from VisualDICOMBrowserLib.widgets.page.geometry import CardPlaces, Metrics
 from VisualDICOMBrowserLib.widgets.page.states import CardState, Marks
 from VisualDICOMBrowserLib.widgets.page.words import DOT, number_text, title_of
 
-__all__ = ["Look", "Scrub", "paint_card", "paint_row"]
+__all__ = ["Look", "Scrub", "paint_card", "paint_row", "sets_place"]
 
 _SHADE = 170
 _KIND_ICONS = {
@@ -27,6 +28,8 @@ _KIND_ICONS = {
 }  # fmt: skip
 _NEW_GROUND = "#8A45D8"
 _HATCHED: dict[tuple[Any, ...], Any] = {}
+_FRAMED: dict[tuple[Any, ...], Any] = {}
+_MOST_FRAMED = 200
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +44,10 @@ class Scrub:
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """How a card stands in the view."""
+    """How a card stands in the view.
+
+    ``arrived`` is where the slices lie that have come (`arrived_shares`), of ``slices`` there will be.
+    """
 
     series: Any
     state: CardState
@@ -51,6 +57,8 @@ class Look:
     active: bool = False
     hovered: bool = False
     scrub: Scrub | None = None
+    arrived: tuple[tuple[float, float], ...] | None = None
+    slices: int = 0
 
 
 def paint_card(painter: Any, theme: Theme, metrics: Metrics, rect: Any, look: Look) -> None:
@@ -66,7 +74,7 @@ def paint_card(painter: Any, theme: Theme, metrics: Metrics, rect: Any, look: Lo
     if look.scrub is not None:
         _paint_scrub(painter, metrics, places.picture, look.scrub)
     elif look.state.share is not None:
-        _paint_arrival(painter, metrics, places.picture, look.state)
+        paint_arrival(painter, metrics.px, places.picture, look.state.share, look.slices, look.arrived)
     _paint_words(painter, theme, metrics, places, look)
 
 
@@ -203,16 +211,32 @@ def _why_no_picture(look: Look) -> str:
 
 
 def _paint_on_black(painter: Any, place: Any, picture: Any, radius: int) -> None:
-    _rounded(painter, place, radius, None, qt.QColor("#000000"))
-    ratio = picture.devicePixelRatio()
-    width, height = round(picture.width() / ratio), round(picture.height() / ratio)
-    painter.save()
-    path = qt.QPainterPath()
-    path.addRoundedRect(qt.QRectF(place), radius, radius)
-    painter.setClipPath(path)
-    x = place.x() + (place.width() - width) // 2
-    painter.drawPixmap(qt.QPoint(x, place.y() + (place.height() - height) // 2), picture)
-    painter.restore()
+    painter.drawPixmap(place.topLeft(), _framed(picture, place.width(), place.height(), radius))
+
+
+def _framed(picture: Any, width: int, height: int, radius: int) -> Any:
+    """A picture in the middle of black with round corners, drawn once: to clip costs more than all else of a card."""
+    key = (picture.cacheKey(), width, height, radius)
+    if key not in _FRAMED:
+        ratio = picture.devicePixelRatio()
+        made = qt.QPixmap(round(width * ratio), round(height * ratio))
+        made.setDevicePixelRatio(ratio)
+        made.fill(qt.QColor(0, 0, 0, 0))
+        painter = qt.QPainter(made)
+        try:
+            painter.setRenderHint(qt.QPainter.Antialiasing, True)
+            _rounded(painter, qt.QRect(0, 0, width, height), radius, None, qt.QColor("#000000"))
+            path = qt.QPainterPath()
+            path.addRoundedRect(qt.QRectF(0, 0, width, height), radius, radius)
+            painter.setClipPath(path)
+            left = (width - round(picture.width() / ratio)) // 2
+            painter.drawPixmap(qt.QPoint(left, (height - round(picture.height() / ratio)) // 2), picture)
+        finally:
+            painter.end()
+        if len(_FRAMED) >= _MOST_FRAMED:
+            _FRAMED.clear()
+        _FRAMED[key] = made
+    return _FRAMED[key]
 
 
 def _paint_edge(painter: Any, theme: Theme, metrics: Metrics, picture: Any, state: CardState) -> None:
@@ -231,16 +255,10 @@ def _paint_corners(painter: Any, theme: Theme, metrics: Metrics, places: CardPla
     px, state, tag = metrics.px, look.state, places.tag
     small = scaled_font(metrics.font, 11 / 13, True)
     white = qt.QColor("#FFFFFF")
-    words = [str(look.series.Modality)] if look.picture is not None or look.scrub is not None else []
-    if look.marks.sets > 1:
-        words.append(_("{count} sets").format(count=look.marks.sets))
-    x, right = tag.x(), places.state.x() - px(2) if state.icon else tag.right()
-    for text in words:
-        box = qt.QRect(x, tag.y(), min(right - x, text_width(text, small) + px(10)), tag.height())
+    for text, box in _tags(metrics, places, look.series, state, look.picture is not None or look.scrub is not None):
         if box.width() > px(12):
             _rounded(painter, box, px(3), None, _shade())
             draw_text(painter, box, text, small, white, qt.Qt.AlignHCenter)
-        x = box.right() + px(3)
     if state.new and not metrics.small:
         tiny = scaled_font(metrics.font, 10 / 13, True)
         box = qt.QRect(tag.x(), tag.bottom() + px(3), text_width(_("NEW"), tiny) + px(10), metrics.line - px(1))
@@ -257,7 +275,29 @@ def _paint_corners(painter: Any, theme: Theme, metrics: Metrics, places: CardPla
         _rounded(painter, box, px(4), None, qt.QColor("#1C8447"))
         _paint_icon(painter, theme, box, "cube", "#FFFFFF", px(15))
     if look.marks.overlays and look.scrub is None:
+        _rounded(painter, places.overlay, px(4), None, _shade())
         _paint_icon(painter, theme, places.overlay, "layers", "#FFFFFF", px(16))
+
+
+def _tags(metrics: Metrics, places: CardPlaces, series: Any, state: CardState, pictured: bool) -> list[tuple[str, Any]]:
+    """Words in the top left corner with their ``QRect``s; without a picture its modality stands in the middle."""
+    px, tag = metrics.px, places.tag
+    small = scaled_font(metrics.font, 11 / 13, True)
+    words = [str(series.Modality)] if pictured else []
+    if state.sets > 1:
+        words.append(_("{count} sets").format(count=state.sets))
+    x, right = tag.x(), places.state.x() - px(2) if state.icon else tag.right()
+    found = []
+    for text in words:
+        box = qt.QRect(x, tag.y(), min(right - x, text_width(text, small) + px(10)), tag.height())
+        found.append((text, box))
+        x = box.right() + px(3)
+    return found
+
+
+def sets_place(metrics: Metrics, places: CardPlaces, series: Any, state: CardState) -> Any:
+    """``QRect`` of the number of frame sets on a card that has several."""
+    return _tags(metrics, places, series, state, bool(series.thumbnail))[-1][1]
 
 
 def _paint_scrub(painter: Any, metrics: Metrics, picture: Any, scrub: Scrub) -> None:
@@ -277,20 +317,6 @@ def _paint_scrub(painter: Any, metrics: Metrics, picture: Any, scrub: Scrub) -> 
     painter.fillRect(qt.QRect(knob, line.y() - px(2), px(5), px(6)), qt.QColor("#FFFFFF"))
 
 
-def _paint_arrival(painter: Any, metrics: Metrics, picture: Any, state: CardState) -> None:
-    """One tick for each slice, as long as they can be told apart."""
-    px = metrics.px
-    strip = qt.QRect(picture.x(), picture.bottom() - px(6), picture.width(), px(7))
-    painter.fillRect(strip, qt.QColor(60, 64, 70, 230))
-    done = round(strip.width() * (state.share or 0.0))
-    painter.fillRect(qt.QRect(strip.x(), strip.y(), done, strip.height()), qt.QColor(DARK["accent"]))
-    if 1 < state.ticks <= strip.width() // 3:
-        painter.setPen(qt.QColor(0, 0, 0, 120))
-        for tick in range(1, state.ticks):
-            x = strip.x() + round(tick * strip.width() / state.ticks)
-            painter.drawLine(x, strip.y(), x, strip.bottom())
-
-
 def _paint_words(painter: Any, theme: Theme, metrics: Metrics, places: CardPlaces, look: Look) -> None:
     title = qt.QRect(places.title)
     bold = scaled_font(metrics.font, 1.0, True)
@@ -301,7 +327,9 @@ def _paint_words(painter: Any, theme: Theme, metrics: Metrics, places: CardPlace
     draw_text(painter, title, title_of(look.series), bold, theme.colour("text"))
     if not metrics.small:
         font = scaled_font(metrics.font, 12 / 13, look.state.tone != "mid")
-        draw_text(painter, places.detail, look.state.text, font, theme.colour(look.state.tone))
+        cut = look.state.short and text_width(look.state.text, font) > places.detail.width()
+        text = look.state.short if cut else look.state.text
+        draw_text(painter, places.detail, text, font, theme.colour(look.state.tone))
 
 
 def _paint_icon(painter: Any, theme: Theme, place: Any, name: str, tone: str, side: int) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections import OrderedDict
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import qt
@@ -112,13 +112,21 @@ class Strips:
         if not event or not event.get("path") or not event.get("indices"):
             return None
         indices = list(event["indices"])
-        place = min(len(indices) - 1, max(0, int(share * len(indices))))
+        place = _place(indices, share)
         strip = self._strip(series_uid, str(event["path"]))
         if strip.isNull():
             return None
         width, height = int(event["width"]), int(event["height"])
         cut = strip.copy(place * width, 0, width, height)
         return _scaled(cut, side, ratio), int(indices[place]) + 1, int(event["frames"])
+
+    def index_at(self, series_uid: str, share: float) -> int | None:
+        """Number from 0 of the slice at a share of the width; None where there is no strip."""
+        event = self._events.get(series_uid)
+        if not event or not event.get("path") or not event.get("indices"):
+            return None
+        indices = list(event["indices"])
+        return int(indices[_place(indices, share)])
 
     def _strip(self, series_uid: str, path: str) -> Any:
         if series_uid not in self._pixmaps:
@@ -127,3 +135,7 @@ class Strips:
                 self._pixmaps.popitem(last=False)
         self._pixmaps.move_to_end(series_uid)
         return self._pixmaps[series_uid]
+
+
+def _place(indices: Sequence[int], share: float) -> int:
+    return min(len(indices) - 1, max(0, int(share * len(indices))))

@@ -42,23 +42,35 @@ class Marks:
     ----------
     warning : str
         What to beware of when it is loaded, in a word or two: "Uneven spacing".
+    told : str
+        The same in sentences.
     needs : str
         The extension that can load it, empty if none is needed.
     sets : int
         How many frame sets it has.
     refers_to : str
         SeriesInstanceUID of the image it lies on.
+    image_number : str
+        The number of that series.
+    parts : str
+        What it consists of, such as "4 segments".
     overlays : tuple of str
         SeriesInstanceUIDs of segmentations and structure sets of it.
+    overlay_kinds : tuple of (str, int)
+        Their modalities, and how many there are of each.
     loads_when_complete : bool
         The user has asked to load it.
     """
 
     warning: str = ""
+    told: str = ""
     needs: str = ""
     sets: int = 1
     refers_to: str = ""
+    image_number: str = ""
+    parts: str = ""
     overlays: tuple[str, ...] = ()
+    overlay_kinds: tuple[tuple[str, int], ...] = ()
     loads_when_complete: bool = False
 
 
@@ -90,6 +102,12 @@ class CardState:
         How many slices there will be, 0 if nobody knows.
     in_scene : bool
     new : bool
+    sets : int
+        How many frame sets the picture stands for.
+    overlays : int
+        How many segmentations and structure sets there are of it.
+    short : str
+        In place of a text that is too long for the card; empty if that is cut.
     """
 
     name: str
@@ -104,6 +122,9 @@ class CardState:
     ticks: int = 0
     in_scene: bool = False
     new: bool = False
+    sets: int = 1
+    overlays: int = 0
+    short: str = ""
 
 
 def is_whole(series: Any) -> bool:
@@ -138,6 +159,7 @@ def card_state(
     known = marks or Marks()
     state = _of_job(series, job, known, now) if job is not None else None
     state = state or _of_place(series) or _of_content(series, in_scene, known)
+    state = replace(state, sets=known.sets, overlays=len(known.overlays))
     return replace(state, in_scene=bool(in_scene), new=bool(series.new))
 
 
@@ -212,25 +234,43 @@ def _images_text(series: Any, count: int) -> str:
 
 def _of_content(series: Any, in_scene: str, marks: Marks) -> CardState:
     if marks.warning:
-        hint = _("Click to choose how to load it")
+        hint = "\n".join(part for part in (marks.told, _("Click to choose how to load it")) if part)
         return CardState("warning", marks.warning, "warn", "warning", "warn", "options", hint)
     if marks.needs:
         text = _("Needs {extension}").format(extension=marks.needs)
-        return CardState("needs", text, "warn", "puzzle", "warn", "install", text)
+        hint = _("The extension {extension} of Slicer can load it.").format(extension=marks.needs)
+        lies = _overlay_text(series, marks)
+        hint = f"{lies}\n{hint}" if lies else hint
+        return CardState("needs", text, "warn", "puzzle", "warn", "install", hint, short=_("Needs extension"))
     if in_scene:
         return CardState("scene", _("In scene{dot}{what}").format(dot=DOT, what=in_scene), "ok")
     if series.new:
         return CardState("local", plural(series.new, "{count} new image", "{count} new images"), "new")
-    return CardState("local", _content_text(series, marks))
+    text = _content_text(series, marks)
+    return CardState("local", text, short=_content_text(series, replace(marks, overlay_kinds=())))
 
 
 def _content_text(series: Any, marks: Marks) -> str:
-    label = str(getattr(series, "label", "") or "")
+    kinds = [f"{count} {kind}" for kind, count in marks.overlay_kinds]
     if marks.sets > 1:
-        return plural(marks.sets, "{count} frame set", "{count} frame sets")
-    if str(series.Modality) in OVERLAYS and series.thumbnail and label:
-        return label
-    text = _images_text(series, int(series.frames or series.local or 0)) if is_compact(series) else dimensions(series)
-    if marks.overlays:
-        text += DOT + plural(len(marks.overlays), "{count} segmentation", "{count} segmentations")
-    return text
+        sets = plural(marks.sets, "{count} frame set", "{count} frame sets")
+        return DOT.join((sets, *kinds))
+    if is_compact(series):
+        number = marks.image_number
+        upon = _("for series {number}").format(number=number) if number else ""
+        objects = _images_text(series, int(series.frames or series.local or 0))
+        return DOT.join(part for part in (objects, upon) if part)
+    return _overlay_text(series, marks) or DOT.join(part for part in (dimensions(series), *kinds) if part)
+
+
+def _overlay_text(series: Any, marks: Marks) -> str:
+    """What lies on which image, empty for what is no overlay or says neither."""
+    if str(series.Modality) not in OVERLAYS:
+        return ""
+    what = str(getattr(series, "label", "") or "") if series.thumbnail else ""
+    what = marks.parts or what
+    if not marks.image_number:
+        return what
+    if not what:
+        return _("On series {number}").format(number=marks.image_number)
+    return _("{what} on series {number}").format(what=what, number=marks.image_number)

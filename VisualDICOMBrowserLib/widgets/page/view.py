@@ -18,6 +18,7 @@ from VisualDICOMBrowserLib.widgets.page.geometry import Metrics, point_of, wheel
 from VisualDICOMBrowserLib.widgets.page.keys import PageKeys
 from VisualDICOMBrowserLib.widgets.page.model import PageModel
 from VisualDICOMBrowserLib.widgets.page.pictures import Pictures, Strips
+from VisualDICOMBrowserLib.widgets.page.pressing import press_icon
 from VisualDICOMBrowserLib.widgets.page.sticky import StickyHeader
 
 __all__ = ["PageView"]
@@ -64,6 +65,8 @@ class PageView(qt.QListView):
         self.selectionModel().selectionChanged.connect(lambda *_: calls.selection())
         self.selectionModel().currentChanged.connect(lambda *_: self._note_current())
         self.verticalScrollBar().valueChanged.connect(lambda *_: self._sticky.place())
+        self.verticalScrollBar().rangeChanged.connect(lambda *_: self._show_handle())
+        self._show_handle()
         model.modelReset.connect(lambda *_: self._after_reset())
 
     def _dress(self) -> None:
@@ -83,6 +86,11 @@ class PageView(qt.QListView):
         self.mouseTracking = True
         self.accessibleName = _("Studies and series")
         self.setProperty("ground", "base")
+
+    def _show_handle(self) -> None:
+        """The bar keeps its place, so that cards do; its handle is shown while there is something to scroll."""
+        bar = self.verticalScrollBar()
+        bar.enabled = bar.maximum > bar.minimum
 
     def select_all(self) -> None:
         """As Ctrl+A: the series of the active study, then those of the patient."""
@@ -217,7 +225,7 @@ class PageView(qt.QListView):
                 self._acted = True
                 self.press_header(row.study, rect, point, event.modifiers(), self.viewport().mapToGlobal(point))
                 return
-            if row.series is not None and self._press_icon(row, rect, point):
+            if row.series is not None and press_icon(self, self._list, self._calls, row, rect, point):
                 self._acted = True
                 return
             if row.series is not None:
@@ -233,6 +241,9 @@ class PageView(qt.QListView):
         """A click on the header of a study: its menu, or open and close it, with Ctrl all."""
         if self.metrics.header(rect).more.contains(point):
             self._calls.menu("STUDY", [study], place)
+            return
+        if self._painter.link_place(study, rect).contains(point):
+            self._calls.show_all(study)
             return
         studies = self._list.studies if modifiers & qt.Qt.ControlModifier else [study]
         self.set_open(studies, not self._list.is_open(study), study)
@@ -256,27 +267,6 @@ class PageView(qt.QListView):
     def open_study_menu(self, study: Any, place: Any) -> None:
         """The menu of a study."""
         self._calls.menu("STUDY", [study], place)
-
-    def _press_icon(self, row: Any, rect: Any, point: Any) -> bool:
-        metrics, state = self.metrics, self._list.state(row.series)
-        in_row = metrics.as_rows or row.kind == "compact"
-        places = metrics.row(rect, not metrics.as_rows) if in_row else metrics.card(rect)
-        if state.icon and state.act and places.state.contains(point):
-            self._calls.icon(row.series)
-            return True
-        scene = places.scene if not in_row or state.icon else places.state
-        if state.in_scene and scene.contains(point):
-            self._calls.scene(row.series)
-            return True
-        overlays = self._list.mark_of(row.series).overlays
-        if overlays and places.overlay.contains(point):
-            self.select_series(overlays)
-            number = self._list.number_of_series(overlays[0])
-            self.make_current(number)
-            if number >= 0:
-                self.scrollTo(self._list.index(number, 0))
-            return True
-        return False
 
     def mouseMoveEvent(self, event: Any) -> None:
         """Leaf through the slices under the mouse; with the button down drag cards out or draw a rubber band."""
@@ -305,8 +295,10 @@ class PageView(qt.QListView):
         row = self._list.row(index.row()) if index.isValid() else None
         if row is None or row.series is None or event.button() != qt.Qt.LeftButton:
             self.mousePressEvent(event)
-        elif not self._press_icon(row, qt.QRect(self.visualRect(index)), point_of(event)):
-            self._calls.open([row.series])
+        else:
+            rect = qt.QRect(self.visualRect(index))
+            if not press_icon(self, self._list, self._calls, row, rect, point_of(event)):
+                self._calls.open([row.series])
 
     def _dragged(self) -> list[Any]:
         row = self._list.row(self._pressed_row)
@@ -318,17 +310,26 @@ class PageView(qt.QListView):
         number = index.row() if index.isValid() else -1
         row = self._list.row(number)
         painter = self._painter
-        before = painter.hovered
-        painter.hovered, painter.scrub_share, painter.more_hovered = number, None, False
+        before, on_link = painter.hovered, painter.link_hovered
+        painter.hovered, painter.scrub_share, painter.more_hovered, painter.link_hovered = number, None, False, False
         if row is not None and row.series is not None and not self.metrics.as_rows and row.kind == "card":
             picture = self.metrics.card(qt.QRect(self.visualRect(index))).picture
             if picture.contains(point):
                 painter.scrub_share = (point.x() - picture.x()) / max(1, picture.width() - 1)
                 self._calls.hover(row.series)
         elif row is not None and row.kind == "header":
-            painter.more_hovered = bool(self.metrics.header(qt.QRect(self.visualRect(index))).more.contains(point))
+            rect = qt.QRect(self.visualRect(index))
+            painter.more_hovered = bool(self.metrics.header(rect).more.contains(point))
+            painter.link_hovered = bool(painter.link_place(row.study, rect).contains(point))
+        if painter.link_hovered != on_link:
+            self.viewport().cursor = qt.QCursor(qt.Qt.ArrowCursor if on_link else qt.Qt.PointingHandCursor)
         for each in {before, number} - {-1}:
             self.update(self._list.index(each, 0))
+
+    def scrubbed(self) -> tuple[Any, float | None]:
+        """The series under the mouse, and how far right on its picture the mouse is; None where it is not on one."""
+        row = self._list.row(self._painter.hovered)
+        return (None if row is None else row.series), self._painter.scrub_share
 
     def leaveEvent(self, event: Any) -> None:
         """Show the picture of the card again."""

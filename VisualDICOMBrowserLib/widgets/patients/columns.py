@@ -5,6 +5,7 @@ from __future__ import annotations
 import datetime
 from collections.abc import Callable
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import Any
 
 from VisualDICOMBrowserLib.database.values import folded, natural_key
@@ -112,28 +113,28 @@ COLUMNS = (
     PatientColumn(
         "id", "PatientID", 118, lambda e: e.PatientID or _("(no ID)"), lambda e: natural_key(e.PatientID)
     ),
-    PatientColumn("sex", "PatientsSex", 40, lambda e: e.sex, lambda e: e.sex),
+    PatientColumn("sex", "PatientsSex", 40, attrgetter("sex"), attrgetter("sex")),
     PatientColumn("age", "PatientsAge", 46, lambda e: age_text(e.birth), lambda e: _negative(e.birth), number=True),
-    PatientColumn("born", "PatientsBirthDate", 88, lambda e: written_date(e.birth), lambda e: e.birth, shown=False),
+    PatientColumn("born", "PatientsBirthDate", 88, lambda e: written_date(e.birth), attrgetter("birth"), shown=False),
     PatientColumn(
-        "last", "DisplayedLastStudyDate", 108, lambda e: written_date(e.last_study), lambda e: e.last_study,
+        "last", "DisplayedLastStudyDate", 108, lambda e: written_date(e.last_study), attrgetter("last_study"),
         descending=True,
     ),
     PatientColumn(
         "description", "DescriptionOfLastStudy", 0, lambda e: e.description or _("(no description)"),
         lambda e: folded(e.description),
     ),
-    PatientColumn("modalities", "ModalitiesOfStudies", 122, lambda e: " ".join(e.modalities), lambda e: e.modalities),
+    PatientColumn("modalities", "ModalitiesOfStudies", 122, lambda e: " ".join(e.modalities), attrgetter("modalities")),
     PatientColumn(
-        "studies", "DisplayedNumberOfStudies", 66, lambda e: f"{e.study_count:,}", lambda e: e.study_count,
+        "studies", "DisplayedNumberOfStudies", 66, lambda e: f"{e.study_count:,}", attrgetter("study_count"),
         number=True, descending=True,
     ),
     PatientColumn(
-        "images", "NumberOfImages", 66, lambda e: f"{e.image_count:,}", lambda e: e.image_count,
+        "images", "NumberOfImages", 66, lambda e: f"{e.image_count:,}", attrgetter("image_count"),
         number=True, descending=True,
     ),
     PatientColumn(
-        "added", "InsertTimestamp", 118, _added, lambda e: e.added, descending=True, shown=False
+        "added", "InsertTimestamp", 118, _added, attrgetter("added"), descending=True, shown=False
     ),
     PatientColumn("where", "Where", 142, lambda e: where_words(e)[2], _where_order),
 )  # fmt: skip

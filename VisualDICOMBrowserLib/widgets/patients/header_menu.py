@@ -5,7 +5,7 @@ Main thread only.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from typing import Any
 
@@ -25,23 +25,25 @@ def fill_header_menu(
     columns: Sequence[ChosenColumn],
     clicked: str,
     on_toggle: Callable[[str, bool], None],
-    on_rename: Callable[[str], None],
-    on_sort: Callable[[str], None],
+    on_rename: Callable[[str], None] | None,
+    on_sort: Callable[[str], None] | None,
     on_reset: Callable[[], None],
+    kept: Collection[str] = (),
 ) -> None:
-    """Fill a ``QMenu``; `clicked` is the column under the mouse."""
+    """Fill a ``QMenu``; `clicked` is the column under the mouse, those of `kept` cannot be hidden."""
     menu.clear()
     named = next((each for each in columns if each.name == clicked), None)
-    if named is not None:
-        _add(menu, _("Sort by {column}").format(column=named.title), lambda: on_sort(clicked))
-        _add(menu, _("Rename {column}...").format(column=named.title), lambda: on_rename(clicked))
+    for words, action in ((_("Sort by {column}"), on_sort), (_("Rename {column}..."), on_rename)):
+        if named is not None and action is not None:
+            _add(menu, words.format(column=named.title), partial(action, clicked))
+    if not menu.isEmpty():
         menu.addSeparator()
     shown = sum(1 for each in columns if each.visible)
     for each in columns:
         entry = _add(menu, each.title, partial(on_toggle, each.name, not each.visible))
         entry.checkable = True
         entry.checked = each.visible
-        entry.enabled = not (each.visible and shown == 1)
+        entry.enabled = each.name not in kept and not (each.visible and shown == 1)
     menu.addSeparator()
     _add(menu, _("Reset Columns"), on_reset)
 

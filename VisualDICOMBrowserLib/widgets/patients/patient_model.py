@@ -13,16 +13,25 @@ from VisualDICOMBrowserLib.widgets.patients.columns import COLUMNS, column_title
 __all__ = ["PatientModel"]
 
 _NAMES = tuple(column.name for column in COLUMNS)
+_ALIGNED = tuple(
+    int((qt.Qt.AlignRight if column.number else qt.Qt.AlignLeft) | qt.Qt.AlignVCenter) for column in COLUMNS
+)
 
 
-class PatientModel(qt.QAbstractTableModel):
-    """Rows of patients in the order of a column."""
+class PatientModel(qt.QStandardItemModel):
+    """Rows of patients in the order of a column.
+
+    The base class holds no items, only the number of rows: a view asks for it with every index that it makes, of all
+    rows after each filter, and Qt answers that itself many times quicker than this class could.
+    """
 
     def __init__(self) -> None:
-        qt.QAbstractTableModel.__init__(self)
+        qt.QStandardItemModel.__init__(self)
+        self.setColumnCount(len(COLUMNS))
         self._entries: list[PatientEntry] = []
         self._given: list[PatientEntry] = []
-        self._values: dict[PatientEntry, Any] = {}
+        self._values: list[Any] = []
+        self._value_of: dict[PatientEntry, Any] | None = None
         self._titles = {name: column_title(name) for name in _NAMES}
         self._column = _NAMES.index("last")
         self._descending = True
@@ -41,12 +50,17 @@ class PatientModel(qt.QAbstractTableModel):
             return False
         self.beginResetModel()
         self._entries = ordered
+        was = self.blockSignals(True)  # part of the reset, nothing that views are to follow by itself
+        self.setRowCount(len(ordered))
+        self.blockSignals(was)
         self.endResetModel()
         return True
 
     def stay(self, entries: Collection[PatientEntry]) -> bool:
         """Whether those of these patients that are shown are still where they belong."""
-        sort, values = COLUMNS[self._column].sort, self._values
+        if self._value_of is None:
+            self._value_of = dict(zip(self._given, self._values, strict=True))
+        sort, values = COLUMNS[self._column].sort, self._value_of
         return all(values[entry] == sort(entry) for entry in entries if entry in values)
 
     def reorder(self) -> None:
@@ -68,13 +82,22 @@ class PatientModel(qt.QAbstractTableModel):
 
     def row_of(self, key: PatientKey) -> int:
         """Row of a patient, -1 if it is not shown."""
-        return next((row for row, entry in enumerate(self._entries) if entry.key == key), -1)
+        try:
+            return [entry.key for entry in self._entries].index(key)
+        except ValueError:
+            return -1
 
-    def rows_of(self, keys: Collection[PatientKey]) -> dict[PatientKey, int]:
+    def rows_of(self, entries: Collection[PatientEntry]) -> dict[PatientKey, int]:
         """Rows of patients by their keys, of those that are shown."""
-        # Most patients differ by their ID already, which is compared quicker than a whole key is hashed.
-        ids = {key[0] for key in keys}
-        return {entry.key: row for row, entry in enumerate(self._entries) if entry.key[0] in ids and entry.key in keys}
+        wanted = frozenset(entries)
+        rows = {entry.key: row for row, entry in enumerate(self._entries) if entry in wanted}
+        # A patient who went and came back is another object with the same key, which takes longer to look for.
+        missing = {entry.key for entry in wanted} - rows.keys()
+        if missing:
+            ids = {key[0] for key in missing}
+            at = enumerate(self._entries)
+            rows.update((each.key, row) for row, each in at if each.key[0] in ids and each.key in missing)
+        return rows
 
     def set_titles(self, titles: dict[str, str]) -> None:
         """Take the titles of the columns."""
@@ -86,14 +109,6 @@ class PatientModel(qt.QAbstractTableModel):
         before, self.fetching = self.fetching, frozenset(keys)
         return before != self.fetching
 
-    def rowCount(self, parent: Any = None) -> int:
-        """Number of patients; rows have no children."""
-        return 0 if parent is not None and parent.isValid() else len(self._entries)
-
-    def columnCount(self, parent: Any = None) -> int:
-        """Number of columns, hidden ones too."""
-        return len(COLUMNS)
-
     def headerData(self, section: int, orientation: Any, role: int = 0) -> Any:
         """Titles of the columns, those of numbers at the right."""
         if orientation != qt.Qt.Horizontal or not 0 <= section < len(COLUMNS):
@@ -101,8 +116,7 @@ class PatientModel(qt.QAbstractTableModel):
         if role in (qt.Qt.DisplayRole, qt.Qt.ToolTipRole):
             return self._titles[_NAMES[section]]
         if role == qt.Qt.TextAlignmentRole:
-            side = qt.Qt.AlignRight if COLUMNS[section].number else qt.Qt.AlignLeft
-            return int(side | qt.Qt.AlignVCenter)
+            return _ALIGNED[section]
         return None
 
     def data(self, index: Any, role: int = 0) -> Any:
@@ -123,7 +137,7 @@ class PatientModel(qt.QAbstractTableModel):
     def _ordered(self) -> list[PatientEntry]:
         sort = COLUMNS[self._column].sort
         given, values = self._given, list(map(sort, self._given))
-        self._values = dict(zip(given, values, strict=True))
+        self._values, self._value_of = values, None
         blank: list[int] = []
         said: Any = range(len(given))
         if "" in values or () in values:

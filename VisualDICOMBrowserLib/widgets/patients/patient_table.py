@@ -54,7 +54,7 @@ class PatientTable(qt.QTreeView):
         self._on_menu = on_menu
         self._busy = False
         self._narrow = False
-        self._selected_keys: set[PatientKey] = set()
+        self._chosen: list[PatientEntry] = []
         self._renamed = ""
         self._model = PatientModel()
         self._delegate = PatientDelegate(context.theme, self._model)
@@ -86,18 +86,27 @@ class PatientTable(qt.QTreeView):
     def _repaint(self, entries: Collection[PatientEntry]) -> None:
         """Paint those of these patients that are in view."""
         area, wanted = self.viewport(), set(entries)
-        row = max(0, self.indexAt(qt.QPoint(1, 1)).row())
-        for number in range(row, len(self._model.entries())):
-            rect = self.visualRect(self._model.index(number, self._first_column()))
-            if rect.y() >= area.height:
-                break
-            if self._model.entry(number) in wanted:
+        for entry, rect in self._in_view().items():
+            if entry in wanted:
                 area.update(0, rect.y(), area.width, rect.height())
+
+    def _in_view(self) -> dict[PatientEntry, Any]:
+        """Patients whose rows are in view, with the ``QRect`` of a cell."""
+        found: dict[PatientEntry, Any] = {}
+        height, column = self.viewport().height, self._first_column()
+        for number in range(max(0, self.indexAt(qt.QPoint(1, 1)).row()), len(self._model.entries())):
+            rect = self.visualRect(self._model.index(number, column))
+            if rect.y() >= height:
+                break
+            found[self._model.entry(number)] = rect
+        return found
 
     def set_fetching(self, keys: Collection[PatientKey]) -> None:
         """Say which patients are being fetched."""
+        before = self._model.fetching
         if self._model.set_fetching(keys):
-            self.viewport().update()
+            others = before ^ self._model.fetching
+            self._repaint([entry for entry in self._in_view() if entry.key in others])
 
     def arrange(self, narrow: bool) -> None:
         """Show two lines for each patient, or columns."""
@@ -130,7 +139,7 @@ class PatientTable(qt.QTreeView):
                 self.scrollTo(index)
         finally:
             self._busy = False
-        self._selected_keys = {entry.key for entry in self.selected()}
+        self._chosen = self.selected()
         return row >= 0
 
     def sort_by(self, name: str, descending: bool | None = None) -> None:
@@ -211,30 +220,30 @@ class PatientTable(qt.QTreeView):
 
     def _changing(self, change: Callable[[], Any]) -> None:
         """Change the rows; what was selected, what is current and where the list stands stay as far as they can."""
-        keys, index = self._selected_keys, self.currentIndex()
-        current = self._model.entry(index.row()).key if index.isValid() else None
+        chosen, index = self._chosen, self.currentIndex()
+        current = self._model.entry(index.row()) if index.isValid() else None
         place = self.verticalScrollBar().value
         was, self._busy = self._busy, True
         try:
             change()
-            self._restore(keys, current)
+            self._restore(chosen, current)
             self.verticalScrollBar().value = place
         finally:
             self._busy = was
 
-    def _restore(self, keys: set[PatientKey], current: PatientKey | None) -> None:
-        if not keys and current is None:
+    def _restore(self, chosen: Sequence[PatientEntry], current: PatientEntry | None) -> None:
+        if not chosen and current is None:
             return
         if self.currentIndex().isValid() or self.selectionModel().selectedRows():
             return  # nothing was reset
         model, selection = self.selectionModel(), qt.QItemSelection()
-        rows = self._model.rows_of(keys if current is None else {*keys, current})
-        for key, row in rows.items():
-            if key in keys:
-                index = self._model.index(row, 0)
+        rows = self._model.rows_of(chosen if current is None else [*chosen, current])
+        for entry in chosen:
+            if entry.key in rows:
+                index = self._model.index(rows[entry.key], 0)
                 selection.select(index, index)
-        if current is not None and current in rows:
-            index = self._model.index(rows[current], self._first_column())
+        if current is not None and current.key in rows:
+            index = self._model.index(rows[current.key], self._first_column())
             model.setCurrentIndex(index, qt.QItemSelectionModel.NoUpdate)
         if not rows:
             return
@@ -247,7 +256,7 @@ class PatientTable(qt.QTreeView):
     def _tell_selected(self) -> None:
         if not self._busy:
             chosen = self.selected()
-            self._selected_keys = {entry.key for entry in chosen}
+            self._chosen = chosen
             self._on_selected(chosen)
 
     # Keys and menus

@@ -14,7 +14,7 @@ import qt
 
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.language import _
-from VisualDICOMBrowserLib.widgets.look.parts import BusyMark, ElidedLabel, tool_button
+from VisualDICOMBrowserLib.widgets.look.parts import BusyMark, ElidedLabel, hint_with_key, tool_button
 from VisualDICOMBrowserLib.widgets.look.theme import set_state
 from VisualDICOMBrowserLib.widgets.page.words import DOT, dimensions, number_text, study_date, title_of
 from VisualDICOMBrowserLib.widgets.preview.picture import PictureCalls, PictureView
@@ -41,15 +41,23 @@ class PreviewPopup(qt.QFrame):
         Loads a series.
     parent : QWidget
         What it is shown over.
+    on_use : Callable[[SeriesEntry, int], None], optional
+        Makes the slice of a number the picture of a series.
     """
 
     def __init__(
-        self, context: BrowserContext, step: Callable[[int], Any], on_load: Callable[[Any], None], parent: Any
+        self,
+        context: BrowserContext,
+        step: Callable[[int], Any],
+        on_load: Callable[[Any], None],
+        parent: Any,
+        on_use: Callable[[Any, int], None] | None = None,
     ) -> None:
         qt.QFrame.__init__(self, parent)
         self._context = context
         self._step = step
         self._on_load = on_load
+        self._on_use = on_use
         self._over = parent
         self._series: Any = None
         self._index: int | None = None
@@ -123,6 +131,11 @@ class PreviewPopup(qt.QFrame):
             self._write()
             self._ask()
 
+    def use_slice(self) -> None:
+        """Make the slice that is shown the picture of its series."""
+        if self._on_use is not None and self._use.enabled and self._index is not None:
+            self._on_use(self._series, self._index)
+
     def change_window(self, wider: float, brighter: float) -> None:
         """Widen the window and raise its level, in shares of the picture's size."""
         window = self._window or self._shown_window
@@ -174,6 +187,7 @@ class PreviewPopup(qt.QFrame):
             qt.Qt.Key_End: lambda: self.seek(self._count - 1),
             qt.Qt.Key_F: self.toggle_full,
             qt.Qt.Key_R: self.reset_window,
+            qt.Qt.Key_P: self.use_slice,
         }
         action = actions.get(event.key())
         if action is None:
@@ -230,6 +244,10 @@ class PreviewPopup(qt.QFrame):
         head.spacing = theme.px(2)
         head.addLayout(texts, 1)
         head.addWidget(self._busy)
+        self._use = tool_button(theme, "image", _("Use this slice as picture"), self.use_slice, "", "P")
+        head.addWidget(self._use)
+        if self._on_use is None:
+            self._use.hide()
         head.addWidget(tool_button(theme, "fullscreen", _("Full screen"), self.toggle_full, "", "F"))
         head.addWidget(tool_button(theme, "close", _("Close preview"), lambda: self.hide(), "", "Space"))
         foot = qt.QHBoxLayout()
@@ -286,6 +304,10 @@ class PreviewPopup(qt.QFrame):
         self._series = series
         self._index, self._count = None, 0
         self._window = self._shown_window = None
+        here = bool(series.local)
+        self._use.enabled = here
+        hint = hint_with_key(_("Use this slice as picture"), "P")
+        self._use.toolTip = hint if here else _("Nothing of it is here yet; fetch it first.")
         self._feed.begin(series.SeriesInstanceUID)
         number = number_text(series)
         title = f"{number}  {title_of(series)}" if number else title_of(series)

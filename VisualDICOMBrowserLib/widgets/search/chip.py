@@ -10,6 +10,7 @@ import qt
 
 from VisualDICOMBrowserLib.widgets.look.parts import BusyMark, label, link_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme, set_state
+from VisualDICOMBrowserLib.widgets.search.announcing import announce
 from VisualDICOMBrowserLib.widgets.search.chip_states import ChipState
 
 __all__ = ["Chip"]
@@ -74,7 +75,9 @@ class Chip(qt.QFrame):
         self._words.text = state.words
         self._words.visible = bool(state.words)
         if before is None or before.spoken != state.spoken:
-            self.accessibleName = state.spoken  # assistive programs are told of the change by this
+            self.accessibleName = state.spoken
+            if before is not None and before.servers == state.servers and state.servers:
+                announce(self, state.spoken)
         self.toolTip = state.hint
         if self._looks != (state.tone, chosen):
             self._looks = (state.tone, chosen)

@@ -1,8 +1,9 @@
 """What the chips under the search fields say. Pure functions, standard library only.
 
 A *state* of a server is a dict as `search_run.SearchRun.states` gives it: ``state`` (``not_asked``, ``queued``,
-``running``, ``waiting``, ``done``, ``partly``, ``failed``, ``cancelled``), ``count``, ``limit_reached``, ``warnings``,
-``error``, ``since``, ``seconds`` and ``next_try``.
+``running``, ``waiting``, ``done``, ``partly``, ``failed``, ``cancelled``, ``offline``), ``count``, ``limit_reached``,
+``warnings``, ``error``, ``since``, ``seconds``, ``next_try``, ``page`` (how many the next answer brings) and ``stuck``
+(the rest cannot be asked for).
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ __all__ = [
     "is_busy",
     "local_chip",
     "merged_chips",
+    "offline_chip",
     "seconds_text",
     "short_reason",
     "tightened",
@@ -58,7 +60,8 @@ class ChipState:
     """One chip: its look, its words, and what can be done there.
 
     ``tone`` is ``plain``, ``ok``, ``ask``, ``warn``, ``error`` or ``off``. ``actions`` are names with their texts;
-    ``servers`` are those it stands for, empty for the local database.
+    ``servers`` are those it stands for, empty for the local database. ``said`` is for screen readers in place of
+    words that count seconds or were shortened.
     """
 
     name: str
@@ -71,11 +74,12 @@ class ChipState:
     members: tuple[ChipState, ...] = field(default=())
     short: tuple[str, str] | None = None
     worklist: bool = False
+    said: str = ""
 
     @property
     def spoken(self) -> str:
         """Name and words for a screen reader."""
-        return f"{self.name}, {self.words}" if self.words else self.name
+        return self.said or ", ".join(part for part in (self.name, self.words) if part)
 
 
 def is_busy(state: Mapping[str, Any]) -> bool:
@@ -90,7 +94,9 @@ def local_chip(shown: int, total: int, *, short: bool = False) -> ChipState:
     elif shown == total:
         words = plural(total, "{count} patient", "{count} patients")
     else:
-        words = _("{shown} of {total} patients").format(shown=f"{shown:,}", total=f"{total:,}")
+        words = _("{shown} of {patients}").format(
+            shown=f"{shown:,}", patients=plural(total, "{count} patient", "{count} patients")
+        )
     return ChipState(
         _("Local") if short else _("Local database"),
         words,
@@ -99,6 +105,13 @@ def local_chip(shown: int, total: int, *, short: bool = False) -> ChipState:
         hint=_("What the filters find in the local database. Click to show only this."),
         short=("" if short else _("Local"), f"{shown:,}"),
     )
+
+
+def offline_chip() -> ChipState:
+    """The mark that servers are left alone, with the way back."""
+    hint = _("Servers are left alone: queries, fetching and sending wait until you go online.")
+    online = (("online", _("Go online")),)
+    return ChipState(_("Working offline"), "", "plug", "warn", (), online, hint, short=(_("Offline"), ""))
 
 
 def worklist_chip(count: int, *, busy: bool, failed: bool) -> ChipState:
@@ -123,7 +136,7 @@ def tightened(chip: ChipState) -> ChipState:
     if chip.short is None:
         return chip
     hint = f"{chip.spoken}\n{chip.hint}"
-    return replace(chip, name=chip.short[0], words=chip.short[1], hint=hint)
+    return replace(chip, name=chip.short[0], words=chip.short[1], hint=hint, said=chip.spoken)
 
 
 def seconds_text(seconds: float) -> str:
@@ -168,7 +181,10 @@ def chip_of(
     if state.get("state") in ("done", "partly") and state.get("count"):
         count = f"{int(state['count']):,}"
         short = (server, _("{count}+").format(count=count) if state.get("limit_reached") else count)
-    return ChipState(server, words, icon, tone, (server,), actions, _hint(server, state), short=short)
+    counting = {"queued": _("asking"), "running": _("asking"), "waiting": _("waits to try again")}
+    said = counting.get(str(state.get("state")), "")
+    said = f"{server}, {said}" if said else ""
+    return ChipState(server, words, icon, tone, (server,), actions, _hint(server, state), short=short, said=said)
 
 
 def _looks(
@@ -196,6 +212,8 @@ def _looks(
         return words, "stop", "plain", (("retry", _("Ask")),)
     if kind in ("done", "partly"):
         return _answered(state, count, studies)
+    if kind == "offline":
+        return _("offline"), "plug", "off", ()
     return _("not asked"), "cloud", "off", ()
 
 
@@ -203,7 +221,8 @@ def _answered(state: Mapping[str, Any], count: int, studies: str) -> tuple[str, 
     if state.get("limit_reached"):
         words = plural(count, "first {count} study, more exist", "first {count} studies, more exist")
         following = _("Next {count}").format(count=f"{int(state.get('page') or count):,}")
-        return words, "warning", "warn", (("narrow", _("Narrow the dates")), ("next", following))
+        actions = (("narrow", _("Narrow the dates")), ("next", following))
+        return words, "warning", "warn", actions[:1] if state.get("stuck") else actions
     seconds = state.get("seconds")
     words = studies if count else _("nothing found")
     if seconds is not None:
@@ -272,7 +291,9 @@ def _merged(tone: str, members: Sequence[ChipState], counts: Mapping[str, int], 
     elif tone == "error":
         name, words = "", _("{count} failed").format(count=number)
     else:
-        name, words = "", _("{count} more, not asked").format(count=number)
+        offline = all(chip.icon == "plug" for chip in members)
+        text = _("{count} servers offline") if offline else _("{count} more, not asked")
+        name, words = "", text.format(count=number)
     actions = (("stop", _("Stop")),) if tone == "ask" else ()
     short = ("", f"{found:,}" if tone == "ok" else _("{number} of {total}").format(number=number, total=total))
     if tone in ("warn", "error"):

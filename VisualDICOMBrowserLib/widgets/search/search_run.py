@@ -15,11 +15,10 @@ from VisualDICOMBrowserLib.errors import VisualDICOMError
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.search.chip_states import is_busy
-from VisualDICOMBrowserLib.widgets.search.date_split import Span, halves
 
 __all__ = ["SearchRun"]
 
-_ENDED = ("done", "partly", "failed", "cancelled", "not_asked")
+_ENDED = ("done", "partly", "failed", "cancelled", "not_asked", "offline")
 
 
 @dataclass
@@ -30,7 +29,7 @@ class _Search:
     query: dict[str, Any]
     level: str = "STUDY"
     quiet: bool = False
-    span: Span | None = None
+    following: bool = False
     jobs: dict[str, str] = field(default_factory=dict)
     on_end: Callable[[], None] | None = None
 
@@ -56,9 +55,10 @@ class SearchRun:
         self._early: list[dict[str, Any]] = []
         self._other_jobs: set[str] = set()
         self._round = 0
-        self._open_spans: dict[str, list[Span]] = {}
-        self._found: dict[str, dict[str, str]] = {}
+        self._cut: dict[str, list[str]] = {}
+        self._found: dict[str, set[str]] = {}
         self._limit = 0
+        self.offline = False
         self.states: dict[str, dict[str, Any]] = {}
         self.filters: Filters | None = None
         self.servers: list[str] = []
@@ -91,10 +91,11 @@ class SearchRun:
             if not self._searches[search_id].quiet:
                 self._context.ask("cancel_search", None, _ignored, search_id=search_id)
                 del self._searches[search_id]
-        self._catalogue.clear_remote()
+        if not self.offline:  # who cannot be asked cannot tell anew what is known of it
+            self._catalogue.clear_remote()
         self.filters, self.servers, self._limit = filters, list(servers), limit
         self.asked_at = time.time()
-        self._open_spans, self._found, self.states = {}, {}, {}
+        self._cut, self._found, self.states = {}, {}, {}
         self._start(_Search(tuple(servers), self._query(filters)))
 
     def ask_again(self) -> None:
@@ -105,7 +106,7 @@ class SearchRun:
     def retry(self, server: str) -> None:
         """Ask one server once more."""
         if self.filters is not None and self._context.host.before_network():
-            self._open_spans.pop(server, None)
+            self._cut.pop(server, None)
             self._start(_Search((server,), self._query(self.filters)))
 
     def stop(self, server: str = "") -> None:
@@ -124,15 +125,15 @@ class SearchRun:
         self._on_change()
 
     def ask_next(self, server: str) -> None:
-        """Ask for what the limit of a server held back: both halves of each span of dates that was cut off."""
-        if self.filters is None:
+        """Ask for what the limit of a server held back, by what the engine finds fit: offset or narrower dates."""
+        if not self._context.host.before_network():
             return
-        query = self._query(self.filters)
-        spans = self._open_spans.pop(server, []) or [Span(query.get("date_from", ""), query.get("date_to", ""))]
-        for span in spans:
-            for half in halves(span, self._oldest(server)):
-                dated = {**query, "date_from": half.first, "date_to": half.last}
-                self._start(_Search((server,), dated, span=half))
+        cut = self._cut.pop(server, [])
+        for search_id in cut:
+            self._ask_following(search_id, server)
+        if cut:
+            self._note_asked(server, self.states[server].get("query") or {}, keep=True)
+            self._on_change()
 
     def ask_series(
         self, StudyInstanceUID: str, servers: Sequence[str], on_end: Callable[[], None] | None = None
@@ -168,26 +169,14 @@ class SearchRun:
         return query
 
     def _start(self, search: _Search) -> None:
-        now = time.monotonic()
         if not search.quiet:
             for server in search.servers:
-                known = self.states.get(server, {}) if search.span else {}
-                fresh = {"count": 0, "limit_reached": False, "warnings": [], "error": None, **known}
-                self.states[server] = {**fresh, "state": "queued", "since": now, "query": search.query}
+                self._note_asked(server, search.query)
         self._waiting += 1
         asked_in = self._round
 
         def begun(search_id: str) -> None:
-            self._waiting -= 1
-            if not search.quiet and asked_in != self._round:  # asked for something else meanwhile
-                self._context.ask("cancel_search", None, _ignored, search_id=search_id)
-                self._forget_early()
-                return
-            self._searches[search_id] = search
-            for event in [each for each in self._early if each["search_id"] == search_id]:
-                self._take(event)
-            self._forget_early()
-            self._on_change()
+            self._begun({search_id: search}, asked_in)
 
         def refused(error: VisualDICOMError) -> None:
             self._waiting -= 1
@@ -200,37 +189,77 @@ class SearchRun:
         self._context.ask("search", begun, refused, level=search.level, servers=list(search.servers), **search.query)
         self._on_change()
 
+    def _ask_following(self, search_id: str, server: str) -> None:
+        self._waiting += 1
+        asked_in = self._round
+
+        def begun(parts: list[dict[str, Any]]) -> None:
+            self._begun(
+                {each["search_id"]: _Search((server,), each["query"], following=True) for each in parts}, asked_in
+            )
+
+        def refused(error: VisualDICOMError) -> None:
+            self._waiting -= 1
+            self._forget_early()
+            if asked_in == self._round:
+                told = {"state": "partly", "limit_reached": True, "stuck": True, "warnings": [str(error)]}
+                self._close_state(server, told)
+                self._on_change()
+
+        self._context.ask("search_next", begun, refused, search_id=search_id, server=server)
+
+    def _begun(self, searches: Mapping[str, _Search], asked_in: int) -> None:
+        """The engine has begun these; what it has already told of them is taken now."""
+        self._waiting -= 1
+        for search_id, search in searches.items():
+            if not search.quiet and asked_in != self._round:  # asked for something else meanwhile
+                self._context.ask("cancel_search", None, _ignored, search_id=search_id)
+                continue
+            self._searches[search_id] = search
+        for event in self._early:
+            if event["search_id"] in searches and event["search_id"] in self._searches:
+                self._take(event)
+        self._forget_early()
+        self._on_change()
+
+    def _note_asked(self, server: str, query: Mapping[str, Any], *, keep: bool = False) -> None:
+        """A server is being asked; with `keep` for more than what it has told."""
+        known = self.states.get(server, {}) if keep else {}
+        fresh = {"count": 0, "limit_reached": False, "warnings": [], "error": None, **known}
+        self.states[server] = {**fresh, "state": "queued", "since": time.monotonic(), "query": dict(query)}
+
     def _forget_early(self) -> None:
         if not self._waiting:
             self._early = []
 
     def _take(self, event: Mapping[str, Any]) -> None:
-        search = self._searches[event["search_id"]]
+        search_id = str(event["search_id"])
+        search = self._searches[search_id]
         if event["event"] == "search_records":
             self._catalogue.add_remote(search.level, event["records"])
             if search.level == "STUDY" and not search.quiet:
                 self._note_found(event["records"])
         else:
-            del self._searches[event["search_id"]]
+            del self._searches[search_id]
             if not search.quiet:
                 for server, state in event["servers"].items():
-                    self._server_ended(search, server, state)
+                    self._server_ended(search_id, search, server, state)
             if search.on_end is not None:
                 search.on_end()
         self._on_change()
 
-    def _server_ended(self, search: _Search, server: str, state: Mapping[str, Any]) -> None:
+    def _server_ended(self, search_id: str, search: _Search, server: str, state: Mapping[str, Any]) -> None:
         still = any(server in other.servers for other in self._searches.values() if not other.quiet)
         before = self.states.get(server, {})
         if state.get("limit_reached") and state["state"] in ("done", "partly"):
-            query = search.query
-            span = search.span or Span(query.get("date_from", ""), query.get("date_to", ""))
-            self._open_spans.setdefault(server, []).append(span)
+            self._cut.setdefault(server, []).append(search_id)
         changes = dict(state)
-        if search.span is not None:
-            changes["count"] = len(self._found.get(server, {}))
+        if search.following:
+            changes["count"] = len(self._found.get(server, ()))
+            changes["page"] = before.get("page")
+        elif state.get("limit_reached"):
             changes["page"] = state.get("count")
-        changes["limit_reached"] = bool(self._open_spans.get(server))
+        changes["limit_reached"] = bool(self._cut.get(server))
         if still and changes.get("state") in ("done", "partly"):
             changes.pop("state")
             self.states[server] = {**before, **changes}
@@ -240,15 +269,10 @@ class SearchRun:
             self._close_state(server, changes)
 
     def _note_found(self, records: Sequence[Mapping[str, Any]]) -> None:
-        """Which studies each server has named: the halves of a span may overlap with what came before."""
+        """Which studies each server has named: what follows may overlap with what came before."""
         for record in records:
             for server in record.get("sources") or ():
-                found = self._found.setdefault(server, {})
-                found[str(record.get("StudyInstanceUID"))] = str(record.get("StudyDate") or "")
-
-    def _oldest(self, server: str) -> str:
-        """The oldest study date that a server has named, empty if none."""
-        return min((date for date in self._found.get(server, {}).values() if date), default="")
+                self._found.setdefault(server, set()).add(str(record.get("StudyInstanceUID")))
 
     def _close_state(self, server: str, changes: Mapping[str, Any]) -> None:
         before = self.states.get(server, {})
@@ -281,7 +305,7 @@ class SearchRun:
 
     def _job_told(self, search: _Search, server: str, job: Mapping[str, Any]) -> None:
         """A count while it runs, and the end of a quick server while others still answer."""
-        if search.quiet or search.span is not None or not is_busy(self.states.get(server, {})):
+        if search.quiet or search.following or not is_busy(self.states.get(server, {})):
             return
         result = job.get("result") or {}
         state = {

@@ -17,6 +17,7 @@ _SIGNS = {
     "partly": ("warning", "warn"),
     "failed": ("cross-circle", "error"),
     "waiting": ("retry", "warn"),
+    "offline": ("plug", "mid"),
 }
 
 

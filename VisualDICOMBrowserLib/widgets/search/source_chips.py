@@ -20,6 +20,7 @@ from VisualDICOMBrowserLib.widgets.search.chip_states import (
     is_busy,
     local_chip,
     merged_chips,
+    offline_chip,
     tightened,
     worklist_chip,
 )
@@ -49,6 +50,7 @@ class ChipActions:
     following: Callable[[str], None] = _nothing
     again: Callable[[], None] = _nothing
     worklist: Callable[[], None] = _nothing
+    online: Callable[[], None] = _nothing
 
 
 class SourceChips(qt.QWidget):
@@ -69,6 +71,8 @@ class SourceChips(qt.QWidget):
         self._local = (0, 0)
         self._worklist: ChipState | None = None
         self._source: str | None = None
+        self._offline = False
+        self._folders: frozenset[str] = frozenset()
         self._earlier = False
         self._asked_at: float | None = None
         self._narrow = False
@@ -98,6 +102,7 @@ class SourceChips(qt.QWidget):
     def set_servers(self, servers: Sequence[Mapping[str, Any]]) -> None:
         """All servers in their order, as the command ``servers`` gives them; those switched off get no chip."""
         self._servers = [str(each["name"]) for each in servers if each.get("enabled", True)]
+        self._folders = frozenset(str(each["name"]) for each in servers if each.get("protocol") == "folder")
         self._show()
 
     def note_search(self, states: Mapping[str, Mapping[str, Any]], finished: bool) -> None:
@@ -132,6 +137,12 @@ class SourceChips(qt.QWidget):
         self._asked_at = moment
         self._show()
 
+    def note_offline(self, offline: bool) -> None:
+        """Whether servers are left alone; folders are not."""
+        if offline != self._offline:
+            self._offline = offline
+            self._show()
+
     def choose(self, source: str | None) -> None:
         """Mark the one source that is shown, as after a click on it."""
         self._source = source
@@ -158,10 +169,7 @@ class SourceChips(qt.QWidget):
 
     def _wanted(self, fit: str, earlier: bool) -> list[ChipState]:
         now, clock = time.monotonic(), time.time()
-        none: dict[str, Any] = {"state": "not_asked"}
-        chips = [
-            chip_of(name, self._states.get(name, none), now, clock=clock, earlier=earlier) for name in self._servers
-        ]
+        chips = [chip_of(name, self._state_of(name), now, clock=clock, earlier=earlier) for name in self._servers]
         counts = {name: int(state.get("count") or 0) for name, state in self._states.items()}
         merged = fit in ("merged", "tight")
         if merged:
@@ -170,7 +178,17 @@ class SourceChips(qt.QWidget):
         wanted = [local_chip(*self._local, short=merged), *merged_chips(chips, narrow=merged, counts=counts)]
         if self._worklist is not None:
             wanted.append(self._worklist)
+        if self._offline:
+            wanted.insert(0, offline_chip())
         return [tightened(chip) if fit in ("short", "tight") else chip for chip in wanted]
+
+    def _state_of(self, server: str) -> Mapping[str, Any]:
+        """What is known of a server: an answer stays, who would be asked in vain is offline."""
+        state = self._states.get(server, {"state": "not_asked"})
+        held = self._offline and server not in self._folders
+        if state["state"] in ("not_asked", "offline"):
+            return {**state, "state": "offline" if held else "not_asked"}
+        return state
 
     def _show(self) -> None:
         # From the most words to the fewest, until they fit.
@@ -202,7 +220,7 @@ class SourceChips(qt.QWidget):
     def _is_chosen(self, state: ChipState) -> bool:
         if self._source is None:
             return False
-        return self._source in state.servers if state.servers else self._source == "" and not state.worklist
+        return self._source in state.servers if state.servers else self._source == "" and state.icon == "database"
 
     def _say_asked(self, told: bool, fit: str) -> None:
         """When servers were asked; that it was for other filters where the chips do not tell."""
@@ -222,6 +240,9 @@ class SourceChips(qt.QWidget):
         state = chip.state
         if state.worklist:
             self._actions.worklist()
+            return
+        if state.actions[:1] == offline_chip().actions:
+            self._actions.online()
             return
         if len(state.servers) > 1:
             self._open_menu(chip)
@@ -250,8 +271,8 @@ class SourceChips(qt.QWidget):
         self._actions.source(source)
 
     def _act(self, state: ChipState, action: str) -> None:
-        if action == "narrow":
-            self._actions.narrow()
+        if action in ("narrow", "online"):
+            getattr(self._actions, action)()
             return
         does = {
             "retry": self._actions.retry,

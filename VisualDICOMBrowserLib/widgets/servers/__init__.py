@@ -4,7 +4,8 @@
 - ``drafts``, ``server_words``: what can be saved, and how servers and test steps read; no Qt
 - ``editors``, ``special_editors``, ``server_form``: the form
 - ``server_list``: the list, its order and check marks
-- ``connection_test``: the steps of a test, what they mean and what to do
+- ``connection_test``, ``advice_box``, ``acts``: the steps of a test, what they mean, and buttons that do what to do
+- ``sign_in``: signing in with a code
 - ``this_computer``: our AE title, port and listener
 - ``window``: all of it
 """

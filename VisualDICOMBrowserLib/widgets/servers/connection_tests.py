@@ -47,8 +47,8 @@ class ConnectionTests:
         found = self._running.get(server) or self._last.get(server) or {}
         return list(found.get("steps", ()))
 
-    def start(self, server: str) -> None:
-        """Test a server, unless that is under way."""
+    def start(self, server: str, store: bool = False) -> None:
+        """Test a server, unless that is under way; with `store`, by sending a test image too."""
         if server in self._running:
             return
         self._running[server] = {"steps": [], "job_id": ""}
@@ -59,7 +59,8 @@ class ConnectionTests:
                 test["job_id"] = job_id
                 self._on_change(server)
 
-        self._context.ask("test_server", begun, lambda error: self._failed(server, error), name=server)
+        asked = {"name": server, **({"store": True} if store else {})}
+        self._context.ask("test_server", begun, lambda error: self._failed(server, error), **asked)
         self._on_change(server)
 
     def stop(self, server: str) -> None:
@@ -111,6 +112,7 @@ class ConnectionTests:
             "steps": result.get("steps") or test["steps"],
             "advice": result.get("advice") or [text for text in (error.get("next_step"),) if text],
             "request": result.get("request", ""),
+            "acts": result.get("acts") or [],
             "error": error.get("message", ""),
             "time": job.get("finished") or time.time(),
             "seconds": round(seconds, 1),

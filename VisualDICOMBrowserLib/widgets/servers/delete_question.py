@@ -29,6 +29,8 @@ class DeleteQuestion(qt.QDialog):
         Servers that fetch through it; it cannot be deleted while there are any.
     jobs : Sequence[Mapping]
         Its jobs that have not ended.
+    watches : Sequence[Mapping]
+        Studies that are watched there.
     on_delete : Callable[[str, list[str]], None]
         Called with the name and the ids of these jobs.
     """
@@ -40,6 +42,7 @@ class DeleteQuestion(qt.QDialog):
         name: str,
         users: Sequence[str],
         jobs: Sequence[Mapping[str, Any]],
+        watches: Sequence[Mapping[str, Any]],
         on_delete: Callable[[str, list[str]], None],
     ) -> None:
         qt.QDialog.__init__(self, parent)
@@ -51,7 +54,7 @@ class DeleteQuestion(qt.QDialog):
         layout.setContentsMargins(18, 16, 18, 14)
         layout.spacing = 8
         layout.addWidget(label(_("Delete {server} from the list?").format(server=name), "heading"))
-        for sentence in _sentences(name, users, jobs):
+        for sentence in _sentences(users, jobs, watches):
             text = label(sentence)
             text.wordWrap = True
             layout.addWidget(text)
@@ -74,7 +77,9 @@ class DeleteQuestion(qt.QDialog):
         self._on_delete(self._name, self._job_ids)
 
 
-def _sentences(name: str, users: Sequence[str], jobs: Sequence[Mapping[str, Any]]) -> list[str]:
+def _sentences(
+    users: Sequence[str], jobs: Sequence[Mapping[str, Any]], watches: Sequence[Mapping[str, Any]]
+) -> list[str]:
     if users:
         text = _("{users} fetches through it. Choose another way to retrieve there first.")
         return [text.format(users=", ".join(users))]
@@ -83,4 +88,11 @@ def _sentences(name: str, users: Sequence[str], jobs: Sequence[Mapping[str, Any]
         text = plural(len(jobs), "{count} job uses it and is cancelled:", "{count} jobs use it and are cancelled:")
         named = ", ".join(f"{task_of(job)}: {what_of(job)}" for job in jobs[:_MOST_NAMED])
         sentences.append(f"{text} {named}{' ...' if len(jobs) > _MOST_NAMED else ''}")
+    if watches:
+        text = plural(
+            len(watches),
+            "{count} study is watched there for new images, which ends.",
+            "{count} studies are watched there for new images, which ends.",
+        )
+        sentences.append(text)
     return sentences

@@ -134,6 +134,9 @@ def limits_rows() -> tuple[Row, ...]:
             remark=_("for queries, fetching and sending together"),
             protocols=NETWORK,
         ),
+        _worker_row("query_workers", _("Of them for queries")),
+        _worker_row("fetch_workers", _("Of them for fetching")),
+        _worker_row("send_workers", _("Of them for sending")),
         Row(
             label=_("Give up waiting after"),
             fields=(Field(name="timeout_s", kind="number", lowest=1, highest=3600, unit="s", width=12),),
@@ -153,7 +156,7 @@ def limits_rows() -> tuple[Row, ...]:
         Row(
             label=_("Speed"),
             fields=(Field(name="speed_limit_mb_s", kind="number", unit="MB/s", zero=_("no limit"), width=14),),
-            remark=_("of fetching, over all connections"),
+            remark=_("of fetching and sending, over all connections"),
             protocols=NETWORK,
         ),
         Row(
@@ -167,6 +170,11 @@ def limits_rows() -> tuple[Row, ...]:
             protocols=(DIMSE,),
         ),
     )
+
+
+def _worker_row(name: str, label: str) -> Row:
+    field = Field(name=name, kind="whole", highest=32, zero=_("any number"), width=14)
+    return Row(label=label, fields=(field,), protocols=NETWORK)
 
 
 def notification_rows() -> tuple[Row, ...]:

@@ -23,7 +23,7 @@ class Field:
         The setting that it changes.
     kind : str
         ``text``, ``whole``, ``number``, ``flag``, ``choice``, ``combo`` (a choice that may be typed), ``date``,
-        ``file``, ``folder``, ``server``, ``headers``, ``secret`` or ``secret_headers``.
+        ``file``, ``folder``, ``server``, ``headers``, ``callers``, ``secret`` or ``secret_headers``.
     label : str
         Stands beside a check mark, and before a field that is not the first of its row.
     accessible : str

@@ -25,6 +25,10 @@ from VisualDICOMBrowserLib.widgets.servers.special_editors import (
 __all__ = ["FormRows", "scrolled"]
 
 
+_TALL = ("headers", "callers")
+_WIDE = ("text", "file", "folder", "headers", "callers", "secret_headers")
+
+
 def scrolled(page: Any) -> Any:
     """A scroll area around a page, on the ground of the window."""
     scroll = qt.QScrollArea()
@@ -106,7 +110,7 @@ class FormRows(qt.QWidget):
             self._shown_rows += shown
             title.visible = shown
             holder.visible = shown
-            if shown and editors and editors[0].field.kind != "headers":
+            if shown and editors and editors[0].field.kind not in _TALL:
                 # The height of fields is known only under the style sheet.
                 title.minimumHeight = editors[0].focus.sizeHint.height()
             wrong = []
@@ -153,7 +157,7 @@ class FormRows(qt.QWidget):
             editor.focus.accessibleName = named
             if place and field.label and field.kind != "flag":
                 line.addWidget(label(field.label, "mid"))
-            wide = field.kind in ("text", "file", "folder", "headers", "secret_headers") and not field.width
+            wide = field.kind in _WIDE and not field.width
             line.addWidget(editor.widget, 1 if wide else 0)
             stretched = stretched or wide
             editors.append(editor)

@@ -50,7 +50,11 @@ class ListActions:
 
     def delete(self, name: str, servers: Sequence[Mapping[str, Any]]) -> None:
         """Ask whether a server is to be forgotten, and say who uses it."""
-        self._context.ask("jobs", lambda jobs: self._ask_delete(name, servers, jobs))
+
+        def with_jobs(jobs: Sequence[Mapping[str, Any]]) -> None:
+            self._context.ask("watches", lambda watches: self._ask_delete(name, servers, jobs, watches))
+
+        self._context.ask("jobs", with_jobs)
 
     def export_list(self) -> None:
         """Write the list to a file, without passwords."""
@@ -92,10 +96,17 @@ class ListActions:
         """Take over the servers of that file of settings."""
         self._context.ask("import_ctk_servers", self._imported, self._failed, path=path)
 
-    def _ask_delete(self, name: str, servers: Sequence[Mapping[str, Any]], jobs: Sequence[Mapping[str, Any]]) -> None:
+    def _ask_delete(
+        self,
+        name: str,
+        servers: Sequence[Mapping[str, Any]],
+        jobs: Sequence[Mapping[str, Any]],
+        watches: Sequence[Mapping[str, Any]],
+    ) -> None:
         users = [str(other["name"]) for other in servers if other["proxy"] == name and other["name"] != name]
         waiting = [job for job in jobs if job.get("server") == name and job.get("state") not in _FINISHED]
-        self._question = DeleteQuestion(self._context, self._window, name, users, waiting, self._delete)
+        watched = [watch for watch in watches if watch["server"] == name]
+        self._question = DeleteQuestion(self._context, self._window, name, users, waiting, watched, self._delete)
         self._question.open()
 
     def _delete(self, name: str, job_ids: list[str]) -> None:

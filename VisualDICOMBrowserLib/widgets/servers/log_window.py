@@ -48,6 +48,14 @@ class LogWindow(qt.QDialog):
         self.raise_()
         self._context.ask("job", self._show_log, self._show_error, job_id=job_id)
 
+    def show_text(self, text: str, title: str) -> None:
+        """Show a text that is known already."""
+        self.windowTitle = title
+        self._text.plainText = text
+        self.resize(self._context.theme.px(640), self._context.theme.px(240))
+        self.show()
+        self.raise_()
+
     def _show_log(self, job: dict[str, Any]) -> None:
         error = job.get("error") or {}
         lines = [*job.get("log", ()), *(f"{name}: {value}" for name, value in error.items() if value)]

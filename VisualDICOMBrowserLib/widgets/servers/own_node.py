@@ -73,11 +73,25 @@ class OwnNode:
             self._context.ask("stop_notifier")
             self._ask_notifier()
 
-    def listen(self, port: int | None = None) -> None:
-        """Start the listener, on another port than before if given, which is kept."""
+    def listen(
+        self,
+        port: int | None = None,
+        then: Callable[[], None] = lambda: None,
+        otherwise: Callable[[], None] = lambda: None,
+    ) -> None:
+        """Start the listener, on another port than before if given, which is kept; `then` or `otherwise` follows."""
         self.flush_port(port)
         self.trouble = ""
-        self._context.ask("start_node", self._told, self._not_started)
+
+        def started(node: dict[str, Any]) -> None:
+            self._told(node)
+            then()
+
+        def not_started(error: VisualDICOMError) -> None:
+            self._not_started(error)
+            otherwise()
+
+        self._context.ask("start_node", started, not_started)
 
     def flush_port(self, port: int | None) -> None:
         """Keep another port."""

@@ -59,7 +59,7 @@ def _caller_rows() -> tuple[Row, ...]:
     return (
         Row(
             label=_("Known callers only"),
-            fields=(Field(name="node/allowed_callers", placeholder=_("anybody: AE, AE@address, *@network")),),
+            fields=(Field(name="node/allowed_callers", kind="callers"),),
         ),
         Row(
             label="",

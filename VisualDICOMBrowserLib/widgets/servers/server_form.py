@@ -66,9 +66,9 @@ class ServerForm(qt.QWidget):
         """What is being changed."""
         return self._editing
 
-    def put_below_connection(self, widget: Any) -> None:
-        """Add a widget below the fields of the first page."""
-        self._pages["connection"].put_below(widget)
+    def put_below(self, page: str, widget: Any) -> None:
+        """Add a widget below the fields of a page."""
+        self._pages[page].put_below(widget)
 
     def show_server(
         self,
@@ -100,6 +100,11 @@ class ServerForm(qt.QWidget):
                 if editor.focus.inherits("QLineEdit"):
                     editor.focus.selectAll()
                 return
+
+    def make_changes(self, changes: Mapping[str, Any]) -> None:
+        """Change settings as if the user had entered them."""
+        for name, value in changes.items():
+            self._changed(name, value, True)
 
     def suspect(self, name: str, sentence: str) -> None:
         """Mark the field that a test found wrong; no field if there is no name."""

@@ -9,6 +9,7 @@ from typing import Any
 from VisualDICOMBrowserLib.widgets.language import _
 
 __all__ = [
+    "act_title",
     "field_of_step",
     "free_port_in",
     "listener_line",
@@ -30,6 +31,8 @@ _FIELDS = {
         "network": "port",
         "encryption": "tls",
         "association": "called_ae_title",
+        "proxy": "proxy",
+        "destination": "proxy",
         "retrieve": "retrieve_protocol",
         "store": "store_ae_title",
     },
@@ -72,16 +75,18 @@ def _fetches_through(other: Mapping[str, Any], server: Mapping[str, Any]) -> boo
     return other.get("retrieve_protocol") == "proxy" and other.get("proxy") == server.get("name")
 
 
-def steps_of(protocol: str) -> tuple[str, ...]:
-    """Names of the steps of a test in their order."""
-    return _STEPS.get(protocol, ())
+def steps_of(protocol: str, way: str = "") -> tuple[str, ...]:
+    """Names of the steps of a test in their order; `way` is how images are fetched."""
+    steps = _STEPS.get(protocol, ())
+    if protocol != "dimse" or way != "proxy":
+        return steps
+    place = steps.index("retrieve")
+    return (*steps[:place], "proxy", "destination", *steps[place:])
 
 
 def step_title(step: str, server: Mapping[str, Any]) -> str:
     """What a step is called for this server."""
     dimse = server.get("protocol") == "dimse"
-    ways = {"C-MOVE": "C-MOVE", "proxy": _("by proxy")}
-    way = ways.get(str(server.get("retrieve_protocol")), "C-GET")
     titles = {
         "name": _("Name"),
         "network": _("Network"),
@@ -89,7 +94,9 @@ def step_title(step: str, server: Mapping[str, Any]) -> str:
         "association": _("Association"),
         "echo": _("Echo (C-ECHO)"),
         "query": _("Query (C-FIND)") if dimse else _("Query (QIDO-RS)"),
-        "retrieve": _("Retrieve ({way})").format(way=way) if dimse else _("Retrieve (WADO-RS)"),
+        "retrieve": _retrieve_title(server) if dimse else _("Retrieve (WADO-RS)"),
+        "proxy": _("Proxy answers us"),
+        "destination": _("Server sends to the proxy"),
         "store": _("Send (C-STORE)") if dimse else _("Send (STOW-RS)"),
         "listener": _("Listener, for C-MOVE"),
         "http": _("Web service (HTTP)"),
@@ -102,14 +109,49 @@ def step_title(step: str, server: Mapping[str, Any]) -> str:
     return titles.get(step, step)
 
 
+def _retrieve_title(server: Mapping[str, Any]) -> str:
+    way = str(server.get("retrieve_protocol"))
+    if way == "proxy":
+        return _("Image comes from the proxy")
+    return _("Retrieve ({way})").format(way="C-MOVE" if way == "C-MOVE" else "C-GET")
+
+
+def act_title(act: Mapping[str, Any]) -> str:
+    """What the button of an act says, in the user's language where it is known."""
+    titles = {
+        "Switch TLS on": _("Switch TLS on"),
+        "Switch TLS off": _("Switch TLS off"),
+        "Use https": _("Use https"),
+        "Use http": _("Use http"),
+        "Use C-MOVE": _("Use C-MOVE"),
+        "Use C-GET": _("Use C-GET"),
+        "Sign in": _("Sign in..."),
+        "Edit URL": _("Edit URL"),
+        "Details": _("Details"),
+        "Start listening": _("Start listening"),
+        "Set the way to sign in": _("Set the way to sign in"),
+        "Enter the password": _("Enter the password"),
+        "Enter the token": _("Enter the token"),
+        "Enter the client secret": _("Enter the client secret"),
+        "Choose the certificate of its issuer": _("Choose the certificate of its issuer"),
+        "Choose our certificate": _("Choose our certificate"),
+        "Choose another proxy": _("Choose another proxy"),
+    }
+    port = (act.get("changes") or {}).get("port")
+    if act.get("act") == "listener" and port:
+        return _("Use {port}").format(port=port)
+    title = str(act.get("title", ""))
+    return titles.get(title, title)
+
+
 def field_of_step(step: str, protocol: str) -> str:
     """The field of the form that is most likely wrong when a step fails; empty if none is."""
     return _FIELDS.get(protocol, {}).get(step, "")
 
 
-def verdict(protocol: str, steps: Sequence[Mapping[str, Any]], running: bool) -> tuple[str, str]:
+def verdict(protocol: str, steps: Sequence[Mapping[str, Any]], running: bool, way: str = "") -> tuple[str, str]:
     """A few words on a test, and their tone: ``ok``, ``error`` or ``ask``."""
-    total = max(len(steps_of(protocol)), len(steps))
+    total = max(len(steps_of(protocol, way)), len(steps))
     for number, step in enumerate(steps, 1):
         if step.get("state") == "failed":
             return _("failed at step {number} of {total}").format(number=number, total=total), "error"

@@ -11,6 +11,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.language import _
+from VisualDICOMBrowserLib.widgets.servers.callers_editor import CallersEditor
 from VisualDICOMBrowserLib.widgets.servers.editors import (
     ChoiceEditor,
     ComboEditor,
@@ -189,6 +190,7 @@ def editor_for(field: Field, on_change: OnChange, on_secret: OnSecret, guard: Wh
         "folder": PathEditor,
         "flag": FlagEditor,
         "headers": HeadersEditor,
+        "callers": CallersEditor,
     }
     guarded = {
         "whole": NumberEditor,

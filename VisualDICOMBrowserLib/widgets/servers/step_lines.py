@@ -48,9 +48,8 @@ class StepLines(qt.QWidget):
 
     def show_steps(self, server: Mapping[str, Any], steps: Sequence[Mapping[str, Any]], running: bool) -> None:
         """Show what is known of the steps of this server's test."""
-        names = list(dict.fromkeys([*(str(step["name"]) for step in steps), *steps_of(str(server.get("protocol")))]))
-        order = [name for name in steps_of(str(server.get("protocol"))) if name in names]
-        names = [*order, *(name for name in names if name not in order)]
+        order = list(steps_of(str(server.get("protocol")), str(server.get("retrieve_protocol"))))
+        names = [*order, *(str(step["name"]) for step in steps if step["name"] not in order)]
         known = {str(step["name"]): step for step in steps}
         while len(self._lines) < len(names):
             self._add()

@@ -15,6 +15,7 @@ from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.parts import icon_label, label, link_button, primary_button, push_button
 from VisualDICOMBrowserLib.widgets.look.theme import set_state
+from VisualDICOMBrowserLib.widgets.servers.acts import AdviceActs
 from VisualDICOMBrowserLib.widgets.servers.connection_test import ConnectionTest
 from VisualDICOMBrowserLib.widgets.servers.connection_tests import ConnectionTests
 from VisualDICOMBrowserLib.widgets.servers.drafts import free_name, new_server
@@ -24,6 +25,7 @@ from VisualDICOMBrowserLib.widgets.servers.own_node import OwnNode
 from VisualDICOMBrowserLib.widgets.servers.server_form import ServerForm
 from VisualDICOMBrowserLib.widgets.servers.server_model import ServerModel
 from VisualDICOMBrowserLib.widgets.servers.server_words import field_of_step, listener_line
+from VisualDICOMBrowserLib.widgets.servers.sign_in import SignInLine, SignInWindow
 from VisualDICOMBrowserLib.widgets.servers.this_computer import ThisComputerPage
 
 __all__ = ["ServersWindow"]
@@ -39,11 +41,15 @@ class ServersWindow(qt.QWidget):
     context : BrowserContext
     parent : QWidget, optional
         The window that it stays in front of.
+    sign_in : SignInWindow, optional
+        Where people sign in, given the engine's events by its owner; left out, the window has one of its own.
     """
 
-    def __init__(self, context: BrowserContext, parent: Any = None) -> None:
+    def __init__(self, context: BrowserContext, parent: Any = None, sign_in: SignInWindow | None = None) -> None:
         qt.QWidget.__init__(self, parent)
         self._context = context
+        self._sign_in = sign_in or SignInWindow(context, self)
+        self._owns_sign_in = sign_in is None
         self._servers: list[dict[str, Any]] = []
         self._unsaved: dict[str, dict[str, Any]] = {}
         self._new: dict[str, Any] | None = None
@@ -58,8 +64,13 @@ class ServersWindow(qt.QWidget):
         self._model = ServerModel(self._actions.enable, self._actions.move)
         self._panel = ListPanel(context, self._model, self._row_chosen, self._act)
         self._form = ServerForm(context, self._saved, self._form_changed)
-        self._test = ConnectionTest(context, self._tests, self._form.go_to, self.test_chosen, self.show_this_computer)
-        self._form.put_below_connection(self._test)
+        self._advice = AdviceActs(self._form, self._node, self._sign_in, self.test_chosen, self.show_this_computer)
+        self._test = ConnectionTest(
+            context, self._tests, self._advice.carry_out, self.test_chosen, self.show_this_computer
+        )
+        self._form.put_below("connection", self._test)
+        self._sign_in_line = SignInLine(context, self._advice.sign_in)
+        self._form.put_below("security", self._sign_in_line)
         self._own = ThisComputerPage(context, self._node, self._leave_own)
         self._lay_out()
         context.theme.follow(self, lambda: context.theme.apply(self))
@@ -89,9 +100,9 @@ class ServersWindow(qt.QWidget):
         self._stack.currentIndex = _OWN
         self._footer.hide()
 
-    def test_chosen(self) -> None:
-        """Test the chosen server with what is saved of it."""
-        self._form.editing.flush(self._start_test)
+    def test_chosen(self, store: bool = False) -> None:
+        """Test the chosen server with what is saved of it; with `store`, by sending a test image too."""
+        self._form.editing.flush(lambda: self._start_test(store))
 
     def test_many(self, names: Sequence[str]) -> None:
         """Test these servers, the first of them in view."""
@@ -100,16 +111,18 @@ class ServersWindow(qt.QWidget):
         if names:
             self.show_server(names[0])
 
-    def _start_test(self) -> None:
+    def _start_test(self, store: bool) -> None:
         name = self._form.editing.name
         if name and self._test_button.enabled:
             self._form.show_page("connection")
-            self._tests.start(name)
+            self._tests.start(name, store)
 
     def release(self) -> None:
         """End what hears of the engine; the window is of no use afterwards."""
         self._unsubscribe()
         self._test.close_windows()
+        if self._owns_sign_in:
+            self._sign_in.close()
 
     def keyPressEvent(self, event: Any) -> None:
         """F5 tests, Esc closes."""
@@ -191,7 +204,7 @@ class ServersWindow(qt.QWidget):
         self._reset = link_button(_("Reset changes"), self._form.editing.reset, _("As it was when you came to it"))
         self._sentence = label("", "mid")
         self._sentence.wordWrap = True
-        self._test_button = push_button(theme, _("Test connection"), self.test_chosen, "plug", key="F5")
+        self._test_button = push_button(theme, _("Test connection"), lambda: self.test_chosen(), "plug", key="F5")
         layout = qt.QHBoxLayout()
         layout.setContentsMargins(16, 8, 18, 8)
         layout.spacing = 8
@@ -210,6 +223,8 @@ class ServersWindow(qt.QWidget):
         if event["event"] == "engine_ready":
             self._node.load()
         self._tests.hear(event)
+        if self._owns_sign_in:
+            self._sign_in.hear(event)
 
     def _loaded(self, servers: list[dict[str, Any]]) -> None:
         self._servers = servers
@@ -312,6 +327,7 @@ class ServersWindow(qt.QWidget):
 
     def _form_changed(self) -> None:
         editing = self._form.editing
+        self._sign_in_line.show_server(editing.values, usable=not editing.problems and not editing.is_new)
         usable = not editing.problems and not editing.is_new
         self._test_button.enabled = usable and editing.name not in self._tests.running
         self._test_button.toolTip = "" if usable else _("Correct the red fields first")

@@ -40,6 +40,24 @@ class _Database:
         self.changes += 1
 
 
+class vtkMRMLScene:
+    """The part of a scene that the module uses outside loading: who is told of its events."""
+
+    EndCloseEvent = 66000
+
+    def __init__(self) -> None:
+        self.observers: dict[int, Callable[..., None]] = {}
+
+    def AddObserver(self, event: int, callback: Callable[..., None]) -> int:
+        """Returns the tag that `RemoveObserver` takes."""
+        tag = max(self.observers, default=0) + 1
+        self.observers[tag] = callback
+        return tag
+
+    def RemoveObserver(self, tag: int) -> None:
+        del self.observers[tag]
+
+
 app = object()
-mrmlScene = object()
+mrmlScene = vtkMRMLScene()
 dicomDatabase = _Database()

@@ -12,8 +12,8 @@ from typing import Any
 
 import pydicom
 
-from VisualDICOMBrowserLib.loading.plugin_database import PluginDatabase
-from VisualDICOMBrowserLib.loading.slices import PixelFormat, Slice, Vector, plane_directions
+from VisualDICOMBrowserLib.series.slices import PixelFormat, Slice, Vector, plane_directions
+from VisualDICOMBrowserLib.series.value_source import ValueSource
 
 __all__ = [
     "TAGS",
@@ -72,7 +72,7 @@ TRAIT_TAGS = {
 }
 
 
-def single_frame_slice(database: PluginDatabase, file: str) -> Slice:
+def single_frame_slice(database: ValueSource, file: str) -> Slice:
     """The plane of a single-frame file."""
 
     def value(name: str) -> str:

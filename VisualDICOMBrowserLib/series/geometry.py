@@ -13,12 +13,14 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from VisualDICOMBrowserLib.loading.slices import Slice, Vector
+from VisualDICOMBrowserLib.series.remarks import Remark
+from VisualDICOMBrowserLib.series.slices import Slice, Vector
 
-__all__ = ["StackGeometry", "count_repeats", "normal_of", "sort_slices", "stack_geometry"]
+__all__ = ["NO_POSITIONS", "StackGeometry", "count_repeats", "normal_of", "sort_slices", "stack_geometry"]
 
 FloatArray = NDArray[np.float64]
 
+NO_POSITIONS = "No positions"
 # Distances that headers round to; two planes nearer than this are the same plane.
 POSITION_TOLERANCE_MM = 0.01
 _TILT_TOLERANCE_DEGREES = 0.05
@@ -126,10 +128,11 @@ def _matrix(row: Vector, column: Vector, origin: FloatArray, first: Slice, step:
 def _no_geometry_warning(slices: Sequence[Slice]) -> str:
     if len(slices) == 1:
         return "The header does not say where the image lies in the patient."
-    return (
+    sentence = (
         f"The headers do not say where the {len(slices)} images lie in the patient; "
         f"they are stacked in their order, {slices[0].thickness:g} mm apart."
     )
+    return Remark(sentence, NO_POSITIONS)
 
 
 def _spacing_warnings(gaps: FloatArray) -> list[str]:
@@ -147,12 +150,14 @@ def _spacing_warnings(gaps: FloatArray) -> list[str]:
     if len(odd) <= 0.25 * len(gaps) and bool(np.all(multiples & (missing >= 1))):
         count = int(missing.sum())
         seem = "1 slice seems" if count == 1 else f"{count} slices seem"
-        return [
+        sentence = (
             f"{seem} to be missing, the first {place}, which are {gaps[first]:.{_digits(gaps)}f} mm apart "
             f"where {usual:.{_digits(gaps)}f} mm is usual."
-        ]
+        )
+        return [Remark(sentence, "Slices missing")]
     digits = _digits(gaps)
-    return [f"Slice spacing is uneven: {gaps.min():.{digits}f} to {gaps.max():.{digits}f} mm, first {place}."]
+    sentence = f"Slice spacing is uneven: {gaps.min():.{digits}f} to {gaps.max():.{digits}f} mm, first {place}."
+    return [Remark(sentence, "Uneven spacing")]
 
 
 def _digits(gaps: FloatArray) -> int:
@@ -169,7 +174,8 @@ def _sideways_warnings(displacement: FloatArray, step: FloatArray) -> list[str]:
     aside = np.linalg.norm(displacement - (displacement @ direction)[:, None] * direction, axis=1)
     if aside.max() <= POSITION_TOLERANCE_MM:
         return []
-    return [f"Slices are shifted sideways against each other, by up to {aside.max():.2f} mm."]
+    sentence = f"Slices are shifted sideways against each other, by up to {aside.max():.2f} mm."
+    return [Remark(sentence, "Slices shifted")]
 
 
 def _tilt_warnings(step: FloatArray, normal: FloatArray, count: int) -> list[str]:
@@ -180,7 +186,8 @@ def _tilt_warnings(step: FloatArray, normal: FloatArray, count: int) -> list[str
     degrees = float(np.degrees(np.arctan2(aside, along)))
     if degrees <= _TILT_TOLERANCE_DEGREES or aside * (count - 1) <= POSITION_TOLERANCE_MM:
         return []
-    return [
+    sentence = (
         f"The gantry was tilted by {degrees:.1f} degrees: slices are shifted against each other, so the axes "
         "of the volume are not at right angles. Tools that assume right angles need a resampled volume."
-    ]
+    )
+    return [Remark(sentence, "Gantry tilted")]

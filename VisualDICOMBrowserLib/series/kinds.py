@@ -5,7 +5,7 @@ Standard library only; any thread.
 
 from __future__ import annotations
 
-__all__ = ["NOT_VOLUMES", "no_reader_sentences"]
+__all__ = ["EXTENSION_READERS", "NOT_VOLUMES", "extension_for", "no_reader_sentences"]
 
 SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.4"
 LABEL_MAP_SEGMENTATION = "1.2.840.10008.5.1.4.1.1.66.7"
@@ -32,6 +32,34 @@ _READER = {
     "ECG": "It holds waveforms and no image.",
     "SM": "Whole-slide pictures are too large for a volume; use a slide viewer.",
 }
+
+_SLICER_RT, _REPORTING = "SlicerRT", "QuantitativeReporting"
+_EXTENSIONS = {
+    "RTSTRUCT": _SLICER_RT,
+    "RTPLAN": _SLICER_RT,
+    "RTDOSE": _SLICER_RT,
+    "RTIMAGE": _SLICER_RT,
+    "REG": _SLICER_RT,
+    "SEG": _REPORTING,
+    "M3D": _REPORTING,
+}
+_PARAMETRIC_MAP = "1.2.840.10008.5.1.4.1.1.30"
+_MEASUREMENT_REPORT = "1500"
+
+# By extension the plugin that is registered where it is installed; Slicer 5.12 and later bring those of the second.
+EXTENSION_READERS = {_SLICER_RT: "DicomRtImportExportPlugin", _REPORTING: "DICOMSegmentationPlugin"}
+
+
+def extension_for(modality: str, sop_class: str = "", template: str = "") -> str:
+    """Slicer's extension that can load what no plugin of ours reads, empty if none can.
+
+    `template` is the identifier of the template of a structured report.
+    """
+    if sop_class in (SEGMENTATION, LABEL_MAP_SEGMENTATION, _PARAMETRIC_MAP):
+        return _REPORTING
+    if modality == "SR":
+        return _REPORTING if template == _MEASUREMENT_REPORT else ""
+    return _EXTENSIONS.get(modality, "")
 
 
 def no_reader_sentences(modality: str, has_pixels: bool) -> tuple[str, str]:

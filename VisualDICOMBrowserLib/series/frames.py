@@ -13,8 +13,8 @@ from typing import Any
 import pydicom
 from pydicom.datadict import keyword_for_tag
 
-from VisualDICOMBrowserLib.loading.headers import is_localizer, is_mosaic, read_header, whole_number
-from VisualDICOMBrowserLib.loading.slices import PixelFormat, Slice, Vector, cross_product, plane_directions
+from VisualDICOMBrowserLib.series.headers import is_localizer, is_mosaic, read_header, whole_number
+from VisualDICOMBrowserLib.series.slices import PixelFormat, Slice, Vector, cross_product, plane_directions
 
 __all__ = ["multi_frame_slices"]
 

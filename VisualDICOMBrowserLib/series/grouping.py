@@ -12,8 +12,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from VisualDICOMBrowserLib.loading.geometry import count_repeats, normal_of, sort_slices, stack_geometry
-from VisualDICOMBrowserLib.loading.slices import Slice
+from VisualDICOMBrowserLib.series.geometry import count_repeats, normal_of, sort_slices, stack_geometry
+from VisualDICOMBrowserLib.series.remarks import Remark
+from VisualDICOMBrowserLib.series.slices import Slice
 
 __all__ = ["Volume", "divide"]
 
@@ -63,7 +64,7 @@ def divide(slices: Sequence[Slice], modality: str = "") -> list[Volume]:
 
 
 def _as_scout(volume: Volume) -> Volume:
-    note = "This looks like a localizer of the other images of the series."
+    note = Remark("This looks like a localizer of the other images of the series.", "Localizer inside")
     return replace(volume, notes=(note, *volume.notes), role="scout", selected=False)
 
 
@@ -173,7 +174,7 @@ def _stack_of_times(group: Sequence[Slice], label: str) -> Volume:
         f"All {len(group)} images show the same plane; they are stacked in their order, "
         f"{first.thickness:g} mm apart, so the third axis is not one of the patient."
     )
-    return Volume(tuple(stacked), label, (note,))
+    return Volume(tuple(stacked), label, (Remark(note, "One plane, stacked"),))
 
 
 def _leave_out_repeats(group: Sequence[Slice], label: str) -> list[Volume]:
@@ -184,7 +185,7 @@ def _leave_out_repeats(group: Sequence[Slice], label: str) -> list[Volume]:
     note = f"{images} where another one of the series lies, and {'is' if len(left) == 1 else 'are'} left out."
     spare_label = f"{label}, repeated images" if label else "repeated images"
     return [
-        Volume(tuple(kept), label, (note,)),
+        Volume(tuple(kept), label, (Remark(note, "Repeated slices"),)),
         *(Volume((item,), spare_label, (), "repeat", False) for item in left),
     ]
 
