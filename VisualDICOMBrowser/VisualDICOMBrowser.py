@@ -144,9 +144,11 @@ class VisualDICOMBrowserWidget(ScriptedLoadableModuleWidget):
 
     def _removeBrowser(self) -> None:
         if self.browser is not None:
+            from VisualDICOMBrowserLib.widgets.ending import delete_later
+
             self.browser.close_browser()
             self.browser.setParent(None)
-            self.browser.deleteLater()
+            delete_later(self.browser)
             self.browser = None
 
     def _ensureNetwork(self) -> bool:

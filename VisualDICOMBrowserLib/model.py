@@ -12,7 +12,7 @@ Standard library only, any thread.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from enum import Enum
 from pathlib import Path
 from typing import Any, Protocol
@@ -195,7 +195,8 @@ class RetrieveRequest:
 class ReceivedFile:
     """One instance whole in ``path``, a ``.part`` file with File Meta Information, not yet indexed.
 
-    ``flushed`` tells that its content is on the disk already, not only with the operating system.
+    ``flushed`` tells that its content is on the disk already, not only with the operating system. ``head`` holds the
+    first bytes of the file if its receiver still had them, so that they need not be read again.
     """
 
     path: Path
@@ -204,6 +205,7 @@ class ReceivedFile:
     TransferSyntaxUID: str
     size: int
     flushed: bool = False
+    head: bytes = field(default=b"", repr=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

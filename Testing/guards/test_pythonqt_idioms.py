@@ -61,7 +61,7 @@ SAMPLES = {
         "def f(pm):\n  p = qt.QPainter(pm)\n  try: pass\n  finally: p.end()",
     ),
     "with-qt": ("with qt.QSignalBlocker(x): pass", "with open('x'): pass"),
-    "bytes-of-array": ("p = qt.QProcess()\nbytes(p.readAll())", "p = qt.QProcess()\np.readAll().data()"),
+    "bytes-of-array": ("p = qt.QProcess(x)\nbytes(p.readAll())", "p = qt.QProcess(x)\np.readAll().data()"),
     "image-from-bytes": ("qt.QImage(b, 1, 2, 3, f)", "qt.QImage(b, 1, 2, f)"),
     "threads": ("import threading", "import time"),
     "signal-owner": (
@@ -72,6 +72,8 @@ SAMPLES = {
     "sender": (_CLASS + "    self.sender()", _CLASS + "    sender = 1"),
     "late-arguments": ("qt.QTimer.singleShot(0, x, f)", "qt.QTimer.singleShot(0, f)"),
     "scoped-enum": ("x = qt.Qt.AlignmentFlag.AlignLeft", "x = qt.Qt.AlignLeft"),
+    "delete-later": ("def end(window): window.deleteLater()", "def end(window): delete_later(window)"),
+    "process-parent": ("p = qt.QProcess()", "p = qt.QProcess(qt.QApplication.instance())"),
     "settings-value": ("qt.QSettings().value('k', 1, int)", "int(qt.QSettings().value('k', 1))"),
 }
 

@@ -77,7 +77,6 @@ def the_whole_screen_is_taken_by_a_window_of_its_own(widget) -> None:
     assert own is not around
     assert own.fullScreen
     assert not around.fullScreen
-    assert browser.jobs_panel.visible
     assert browser.table.visible
     browser.acts.load_now([])
     assert browser.window() is own

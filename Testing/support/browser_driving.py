@@ -27,6 +27,8 @@ class RememberingHost:
         self.shown: list[str] = []
         self.folders: list[str] = []
         self.extensions: set[str] = set()
+        self.installed: list[str] = []
+        self.no_extension = ""
 
     def load(self, series_uids: Sequence[str]) -> str:
         """Note the series."""
@@ -48,6 +50,17 @@ class RememberingHost:
     def has_extension(self, name: str) -> bool:
         """What a test installed."""
         return name in self.extensions
+
+    def why_no_extension(self, name: str) -> str:
+        """What a test says."""
+        return self.no_extension
+
+    def install_extension(self, name: str) -> None:
+        """Note the extension."""
+        self.installed.append(name)
+
+    def leave_database(self) -> None:
+        """Nothing is open."""
 
     def before_network(self) -> bool:
         """Nothing is missing."""

@@ -1,4 +1,4 @@
-"""Further rules of the idiom check: properties that only Qt 6 has, and values that PythonQt gives by reference.
+"""Further rules of the idiom check: what only Qt 6 has, values that PythonQt gives by reference, how widgets end.
 
 Entered into `pythonqt_rules.RULES`. Used by `pythonqt_idioms.check_source` only.
 """
@@ -8,7 +8,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Iterator
 
-from Testing.support.pythonqt_context import FUNCTIONS, Context
+from Testing.support.pythonqt_context import FUNCTIONS, Context, qt_class_name
 from Testing.support.pythonqt_rules import method_name, rule
 
 __all__: list[str] = []
@@ -43,3 +43,20 @@ def _reference(node: ast.Assign, context: Context) -> Iterator[str]:
     changed = [each.value for each in setters if isinstance(each, ast.Attribute) and each.attr.startswith("set")]
     if any(isinstance(each, ast.Name) and each.id in names for each in changed):
         yield "This points into the palette or painter it came from: change a copy, as in qt.QColor(...)."
+
+
+@rule("delete-later", ast.Call)
+def _delete_later(node: ast.Call, context: Context) -> Iterator[str]:
+    # A window crashed that was held by slots of its own parts only; a process or timer has no such parts.
+    function = context.enclosing(node, FUNCTIONS)
+    allowed = isinstance(function, FUNCTIONS) and function.name == "delete_later"
+    receiver = node.func.value if isinstance(node.func, ast.Attribute) else None
+    process = isinstance(receiver, ast.Name) and receiver.id == "process"
+    if method_name(node) == "deleteLater" and not allowed and not process:
+        yield "PythonQt may delete it twice: use delete_later(widget) of widgets.ending."
+
+
+@rule("process-parent", ast.Call)
+def _process_parent(node: ast.Call, context: Context) -> Iterator[str]:
+    if qt_class_name(node.func) == "QProcess" and not node.args:
+        yield "PythonQt deletes it inside its own signal: give it a parent, such as the application."

@@ -60,7 +60,7 @@ def test_gallery_is_drawn_in_every_look(look, tmp_path):
     gallery = Gallery(Theme(look))
     gallery.show()
     picture = gallery.grab()
-    folder = Path(os.environ.get("VISUAL_DICOM_SHOTS", tmp_path))
+    folder = Path(os.environ.get("VISUAL_DICOM_SCREENSHOTS") or tmp_path)
     assert picture.save(str(folder / f"gallery-{look}.png"))
     assert picture.toImage().pixelColor(1, 1).name().upper() == Theme(look).text("window")
     gallery.close()

@@ -92,3 +92,13 @@ def test_slice_under_the_mouse_and_sticky_header_are_painted(sample: Everything,
     page.view.viewport().update()
     qt.QApplication.processEvents()
     assert page.grab().save(str(folder / "page-scrub.png"))
+
+
+def test_card_counts_the_slices_that_have_been_told_of(sample: Everything):
+    page = shown_page("light", sample, 800, 400)
+    series = next(each for each in sample.study.series if each.SeriesDescription == "T1 post cor")
+    told = {"count": 70, "ranges": [[1, 70]]}
+    page.note_arrived({"series": {series.SeriesInstanceUID: told}})
+    assert page._list.state(series).text.startswith("70 / 100")
+    page.note_arrived({"series": {series.SeriesInstanceUID: {**told, "count": 4}}})
+    assert page._list.state(series).text.startswith("61 / 100")

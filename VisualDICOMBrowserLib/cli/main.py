@@ -61,12 +61,13 @@ def _run(arguments: argparse.Namespace, output: Output) -> int:
         from VisualDICOMBrowserLib.cli.browse import run_browse
 
         return run_browse(arguments, output, DEFAULT_DATABASE)
-    from VisualDICOMBrowserLib.cli import jobs, local, network, servers, transfers
+    from VisualDICOMBrowserLib.cli import care, jobs, local, network, servers, transfers
     from VisualDICOMBrowserLib.engine.open_engine import open_engine
     from VisualDICOMBrowserLib.engine.session import Session
 
-    modules = (local, servers, network, transfers, jobs)
+    modules = (local, servers, network, transfers, jobs, care)
     handlers = {name: handler for module in modules for name, handler in module.HANDLERS.items()}
+    care.prepare(arguments, output)
     client = open_engine(arguments.database, resume=False)
     with Session(client) as session:
         try:

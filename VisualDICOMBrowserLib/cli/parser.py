@@ -66,6 +66,12 @@ def _add_local(commands: Commands[argparse.ArgumentParser], common: argparse.Arg
     what.add_argument("--study", metavar="UID")
     what.add_argument("--series", metavar="UID")
 
+    checking = commands.add_parser("check", parents=[common], help="is the database sound and every file there?")
+    mend = checking.add_mutually_exclusive_group()
+    mend.add_argument("--find", type=Path, metavar="DIR", help="look there for files that are missing")
+    mend.add_argument("--remove-missing", action="store_true", help="remove what missing files left in the database")
+    mend.add_argument("--rebuild", action="store_true", help="make a damaged database anew; the damaged file is kept")
+
     thumbnail = commands.add_parser("thumbnail", parents=[common], help="make the pictures of series")
     thumbnail.add_argument("series", nargs="+", metavar="SERIES")
     thumbnail.add_argument("--force", action="store_true", help="make them anew")

@@ -27,7 +27,7 @@ _FAULTS: tuple[tuple[tuple[str, ...], type[DatabaseFault] | type[StorageFault], 
         DatabaseFault,
         "database_damaged",
         "The database {path} is damaged ({detail}).",
-        "Keep the folder, restore the file from a backup, or import the files below 'dicom' into a new folder.",
+        "Restore the file from a backup, or rebuild it from the images (check --rebuild); the damaged file is kept.",
     ),
     (
         ("readonly", "read-only"),

@@ -14,6 +14,7 @@ import re
 import stat
 import struct
 from collections.abc import Collection
+from functools import partial
 from pathlib import Path
 
 from VisualDICOMBrowserLib.database.elements import ASCII_TEXT, text_of
@@ -91,15 +92,20 @@ def scan_file(path: Path, tags: Collection[str]) -> ScannedFile:
     return ScannedFile(name, False, size, values)
 
 
-def scan_values(path: str, plan: TagPlan, inflate_limit: int = INFLATE_LIMIT) -> tuple[int, dict[str, str]]:
+def scan_values(
+    path: str, plan: TagPlan, inflate_limit: int = INFLATE_LIMIT, *, head: bytes = b"", size: int = 0
+) -> tuple[int, dict[str, str]]:
     """Size and text values by tag of a file that may be indexed.
+
+    Who has just written the file can give its first bytes, `head`, and its `size`; it is opened only where the header
+    is longer then.
 
     Raises
     ------
     RejectedFileError
         As for `scan_file`.
     """
-    size, values, encoding = _read(path, plan, inflate_limit, whole=True)
+    size, values, encoding = _read(_Source(path, head, size), plan, inflate_limit, whole=True)
     if encoding.is_dicomdir:
         raise _rejected(path, "This is a DICOMDIR, an index of other files, not an image.")
     reason = check_identity(values)
@@ -118,7 +124,7 @@ def read_values(path: Path, tags: Collection[str]) -> dict[str, str]:
     RejectedFileError
         The file cannot be read or is not DICOM.
     """
-    return _read(str(path), plan_for(tags), INFLATE_LIMIT, whole=False)[1]
+    return _read(_Source(str(path)), plan_for(tags), INFLATE_LIMIT, whole=False)[1]
 
 
 def check_identity(values: dict[str, str]) -> str:
@@ -162,17 +168,56 @@ def open_regular(path: str) -> tuple[int, int]:
         raise _rejected(path, f"The file cannot be read: {_words(error)}.") from None
 
 
-def _read(path: str, plan: TagPlan, inflate_limit: int, *, whole: bool) -> tuple[int, dict[str, str], Encoding]:
+class _Source:
+    """A file, opened when more of it is needed than is known.
+
+    Raises
+    ------
+    RejectedFileError
+        It cannot be opened.
+    """
+
+    __slots__ = ("_descriptor", "_head", "path", "size")
+
+    def __init__(self, path: str, head: bytes = b"", size: int = 0) -> None:
+        self.path = path
+        self.size = size
+        self._head = head
+        self._descriptor = -1
+        if not head:
+            self._descriptor, self.size = open_regular(path)
+
+    def window(self) -> Window:
+        """What is seen of it first."""
+        return Window(self._read, self.size, self._head) if self._head else file_window(self._descriptor, self.size)
+
+    def descriptor(self) -> int:
+        """The open file."""
+        if self._descriptor < 0:
+            self._descriptor, _ = open_regular(self.path)
+        return self._descriptor
+
+    def close(self) -> None:
+        """Close it."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def _read(self, offset: int, count: int) -> bytes:
+        return _piece(self.descriptor(), self.size, offset, count)
+
+
+def _read(source: _Source, plan: TagPlan, inflate_limit: int, *, whole: bool) -> tuple[int, dict[str, str], Encoding]:
     """Size, text values and encoding; a file that is cut short is refused only if `whole` is asked for."""
-    descriptor, size = open_regular(path)
+    path = source.path
     try:
-        window = file_window(descriptor, size)
+        window = source.window()
         encoding = locate_data_set(window)
         if encoding is None:
             raise _rejected(path, _not_dicom(window.data))
         offset = encoding.offset
         if encoding.deflated:
-            inflated = InflatedReader(descriptor, offset, inflate_limit)
+            inflated = InflatedReader(source.descriptor(), offset, inflate_limit)
             window, offset = Window(inflated.read, inflated.size, b""), 0
         found, big_endian = _elements(path, window, offset, encoding, plan, whole=whole)
     except TruncatedHeader as cut:
@@ -183,8 +228,8 @@ def _read(path: str, plan: TagPlan, inflate_limit: int, *, whole: bool) -> tuple
     except OSError as error:
         raise _rejected(path, f"The file cannot be read: {_words(error)}.") from None
     finally:
-        os.close(descriptor)
-    return size, _texts(found, plan, big_endian), encoding
+        source.close()
+    return source.size, _texts(found, plan, big_endian), encoding
 
 
 def _elements(
@@ -209,11 +254,12 @@ def _elements(
 def file_window(descriptor: int, size: int) -> Window:
     """Window on the beginning of an open file."""
 
-    def read(offset: int, count: int) -> bytes:
-        os.lseek(descriptor, offset, os.SEEK_SET)
-        return read_exactly(descriptor, min(count, size - offset))
+    return Window(partial(_piece, descriptor, size), size, read_exactly(descriptor, min(FIRST_READ, size)))
 
-    return Window(read, size, read_exactly(descriptor, min(FIRST_READ, size)))
+
+def _piece(descriptor: int, size: int, offset: int, count: int) -> bytes:
+    os.lseek(descriptor, offset, os.SEEK_SET)
+    return read_exactly(descriptor, min(count, size - offset))
 
 
 def _walk(window: Window, offset: int, encoding: Encoding, plan: TagPlan, found: Found) -> None:

@@ -114,6 +114,7 @@ class ImportRun:
         self._control = control
         self._copy = copy
         self._named = named
+        self._is_own = database.paths.is_own
         self._pending: list[_Pending] = []
         self.counts = _Counts()
 
@@ -125,7 +126,7 @@ class ImportRun:
             if isinstance(row, str):
                 self.reject(path, row)
             else:
-                scanned.append((index, scanned_file(path, self._plan.keys, row)))
+                scanned.append((index, scanned_file(path, self._plan.keys, row, owned=self._is_own(path))))
         if scanned and self._copy:
             self._take_copies([file for _, file in scanned])
         elif scanned:

@@ -74,7 +74,9 @@ class Indexer:
         self._store = store
         self._settings = settings
 
-    def import_paths(self, paths: Sequence[Path], *, copy: bool, control: JobControl) -> ImportReport:
+    def import_paths(
+        self, paths: Sequence[Path], *, copy: bool, control: JobControl, inside: bool = False
+    ) -> ImportReport:
         """Index every DICOM file below `paths`.
 
         Members of zip archives are always copied. What was committed before an error or a cancel stays.
@@ -87,6 +89,8 @@ class Indexer:
             Copy the files into the database folder instead of linking to where they are.
         control : JobControl
             Hears of progress in files; its cancel is heeded between small groups of files.
+        inside : bool
+            Also files in the database folder, which are left out otherwise; those below ``dicom`` become its own.
 
         Returns
         -------
@@ -104,7 +108,9 @@ class Indexer:
         before = self._database.reader.counts()
         plan = plan_for(self._database.tags_to_precache)
         sources = Sources(
-            paths, include_hidden=self._settings.flag("import/include_hidden"), excluded=self._database.folder
+            paths,
+            include_hidden=self._settings.flag("import/include_hidden"),
+            excluded=None if inside else self._database.folder,
         )
         # The names are those that `Sources` gives to files.
         named = frozenset(os.path.abspath(path) for path in paths)  # noqa: PTH100

@@ -106,8 +106,8 @@ def damaged(path: Path, what: str) -> DatabaseFault:
         message,
         code="database_damaged",
         subject=str(path),
-        next_step="Nothing was changed. Restore the file from a backup, or import the files below "
-        "'dicom' into a database in another folder.",
+        next_step="Nothing was changed. Restore the file from a backup, or rebuild it from the images "
+        "(check --rebuild); the damaged file is kept.",
     )
 
 

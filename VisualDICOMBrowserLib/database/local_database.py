@@ -11,6 +11,7 @@ from __future__ import annotations
 import logging
 import os
 from collections.abc import Iterable
+from contextlib import closing
 from datetime import datetime
 from pathlib import Path
 from typing import TypeVar
@@ -215,9 +216,7 @@ class LocalDatabase:
         check_file(self._path)
         if not self._path.stat().st_size:
             return self._may_fill(writable=writable)
-        with database_faults(self._path):
-            connection = connect(self._path, writable=False)
-        try:
+        with database_faults(self._path), closing(connect(self._path, writable=False)) as connection:
             if not table_names(connection):
                 return self._may_fill(writable=writable)
             version = stored_version(connection)
@@ -227,8 +226,6 @@ class LocalDatabase:
                     raise self._older(version)
                 return True
             check_tables(connection, self._path)
-        finally:
-            connection.close()
         if version == SCHEMA_VERSION:
             return writable
         self._notice(

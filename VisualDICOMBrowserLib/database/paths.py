@@ -71,6 +71,10 @@ class DatabasePaths:
         relative = self._inside(clean)
         return (clean, relative) if relative else (clean,)
 
+    def is_own(self, path: str) -> bool:
+        """Whether an absolute path lies where the database keeps its own copies."""
+        return self.owned_file(self._inside(_portable(path))) is not None
+
     def owned_file(self, stored: str) -> Path | None:
         """File to delete with its row, None for one that is not the database's own.
 

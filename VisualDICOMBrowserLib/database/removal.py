@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import logging
 import sqlite3
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -96,6 +96,14 @@ class Remover:
         if study is None:
             raise _unknown_series(uid)
         return self._remove_series(uid, study[0])
+
+    def remove_missing(self, missing: Mapping[str, Sequence[_Noted]]) -> RemovalReport:
+        """See `DatabaseWriter.remove_missing`."""
+        report = RemovalReport()
+        for series, noted in missing.items():
+            study = self._row("SELECT StudyInstanceUID FROM Series WHERE SeriesInstanceUID = ?", series)
+            report += self._carry_out(self._own.begin_removal(series, study[0] if study else "", noted))
+        return report
 
     def remove_empty_rows(self) -> RemovalReport:
         """See `DatabaseWriter.remove_empty_rows`."""

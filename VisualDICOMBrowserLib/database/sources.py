@@ -42,14 +42,14 @@ class Sources:
         Files, folders, DICOMDIRs and zip files.
     include_hidden : bool
         Also hidden files and folders; what was named itself is always looked at.
-    excluded : Path
+    excluded : Path, optional
         A folder that is left out wherever it is met: that of the database.
     """
 
-    def __init__(self, paths: Sequence[Path], *, include_hidden: bool, excluded: Path) -> None:
+    def __init__(self, paths: Sequence[Path], *, include_hidden: bool, excluded: Path | None) -> None:
         self._paths = [os.path.abspath(path) for path in paths]  # noqa: PTH100 - links are kept
         self._include_hidden = include_hidden
-        self._excluded = os.path.realpath(excluded)
+        self._excluded = os.path.realpath(excluded) if excluded is not None else None
 
     def __iter__(self) -> Iterator[Candidate]:
         """All files, in the order of the paths and of the names in each folder."""
@@ -107,6 +107,8 @@ class Sources:
         return _candidate(path)
 
     def _is_excluded(self, folder: str) -> bool:
+        if self._excluded is None:
+            return False
         real = os.path.realpath(folder)
         return real == self._excluded or real.startswith(self._excluded + os.sep)
 

@@ -57,7 +57,7 @@ class Arrival:
 def scanned_arrival(file: ReceivedFile, source: str, paths: DatabasePaths, plan: TagPlan) -> Arrival | AddOutcome:
     """A whole received file as an arrival, or its rejection."""
     try:
-        size, values = scan_values(str(file.path), plan)
+        size, values = scan_values(str(file.path), plan, head=file.head, size=file.size)
     except RejectedFileError as error:
         return AddOutcome("rejected", file.SOPInstanceUID, "", "", error.message)
     sop_uid, series_uid = values["0008,0018"], values["0020,000E"]

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import json
 import sqlite3
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import TypeVar
 
 from VisualDICOMBrowserLib.database.connection import WriteConnection
@@ -139,6 +139,18 @@ class DatabaseWriter:
             self._file.outdate()
         return outcomes
 
+    def relocate_files(self, files: Sequence[tuple[str, str, str]]) -> None:
+        """Let instances be known by files that were moved: SOP Instance UID, ``Filename`` so far, new absolute path.
+
+        A row that has another ``Filename`` meanwhile stays as it is. A file below ``dicom`` is the database's own.
+        """
+        rows = [(self._paths.stored(path, owned=self._paths.is_own(path)), sop, former) for sop, former, path in files]
+
+        def write(connection: sqlite3.Connection, part: Sequence[tuple[str, str, str]]) -> None:
+            connection.executemany("UPDATE Images SET Filename = ? WHERE SOPInstanceUID = ? AND Filename = ?", part)
+
+        self._file.in_portions(rows, self._pace, write)
+
     def add_cached_tags(self, rows: Iterable[TagRow]) -> None:
         """Write rows ``(SOPInstanceUID, tag, value)`` to the tag cache; see `TagCache.add`."""
         self._tag_cache.add(rows)
@@ -209,6 +221,17 @@ class DatabaseWriter:
             There is no such series.
         """
         return self._remover.remove_series(uid)
+
+    def remove_missing(self, missing: Mapping[str, Sequence[tuple[str, str, str]]]) -> RemovalReport:
+        """Remove instances whose files are gone, with series, studies and patients that have nothing left then.
+
+        Parameters
+        ----------
+        missing : mapping
+            By SeriesInstanceUID the rows, each SOPInstanceUID, ``Filename`` and ``InsertTimestamp``; a row that
+            differs meanwhile stays.
+        """
+        return self._remover.remove_missing(missing)
 
     def remove_empty_rows(self) -> RemovalReport:
         """Remove series without images, studies without series and patients without studies, left by other programs.

@@ -83,6 +83,16 @@ class DesktopHost:
         """Extensions are Slicer's."""
         return False
 
+    def why_no_extension(self, name: str) -> str:
+        """Extensions are Slicer's."""
+        return _("{extension} is an extension of Slicer; install it there.").format(extension=name)
+
+    def install_extension(self, name: str) -> None:
+        """Extensions are Slicer's."""
+
+    def leave_database(self) -> None:
+        """Nothing is kept open here."""
+
     def before_network(self) -> bool:
         """Nothing is missing here."""
         return True

@@ -14,6 +14,7 @@ from VisualDICOMBrowserLib.engine.commands_care import CareCommands
 from VisualDICOMBrowserLib.engine.commands_facts import FactCommands
 from VisualDICOMBrowserLib.engine.commands_jobs import JobCommands
 from VisualDICOMBrowserLib.engine.commands_local import LocalCommands
+from VisualDICOMBrowserLib.engine.commands_missing import MissingCommands
 from VisualDICOMBrowserLib.engine.commands_network import NetworkCommands
 from VisualDICOMBrowserLib.engine.commands_servers import ServerCommands
 from VisualDICOMBrowserLib.engine.commands_view import ViewCommands
@@ -32,6 +33,7 @@ class Commands:
             ViewCommands(desk),
             FactCommands(desk),
             CareCommands(desk),
+            MissingCommands(desk),
             ServerCommands(desk),
             NetworkCommands(desk),
             JobCommands(desk),

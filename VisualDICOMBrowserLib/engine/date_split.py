@@ -39,7 +39,9 @@ def halves(span: Span, oldest: str = "", today: datetime.date | None = None) -> 
     first = _day(span.first) or min(_day(oldest) or _EARLIEST, last)
     if first >= last:
         if not span.first and span.last:
-            return [span]
+            # All that was named is of the last day; what was not may be older. If nothing named is dated, who knows.
+            only_last_day = _day(oldest) == last
+            return [Span(span.last, span.last), Span("", _before(last))] if only_last_day else [span]
         return [span] if span.first == span.last else [Span(_after(last), span.last), Span(span.first, _text(last))]
     middle = first + (last - first) // 2
     return [Span(_after(middle), span.last), Span(span.first, _text(middle))]
@@ -54,6 +56,10 @@ def _day(text: str) -> datetime.date | None:
 
 def _text(day: datetime.date) -> str:
     return day.isoformat().replace("-", "")
+
+
+def _before(day: datetime.date) -> str:
+    return _text(day - datetime.timedelta(days=1))
 
 
 def _after(day: datetime.date) -> str:

@@ -23,6 +23,8 @@ from VisualDICOMBrowserLib.engine.kind_check import CheckKind
 from VisualDICOMBrowserLib.engine.kind_find import EchoKind, FindKind
 from VisualDICOMBrowserLib.engine.kind_import import ImportKind
 from VisualDICOMBrowserLib.engine.kind_local import RemoveKind, ThumbnailKind
+from VisualDICOMBrowserLib.engine.kind_missing import FindFilesKind, RemoveMissingKind
+from VisualDICOMBrowserLib.engine.kind_rebuild import RebuildKind, submit_rebuild
 from VisualDICOMBrowserLib.engine.kind_retrieve import RetrieveKind
 from VisualDICOMBrowserLib.engine.kind_send import SendKind
 from VisualDICOMBrowserLib.engine.notifications import Notifications
@@ -167,11 +169,15 @@ class Engine:
             ThumbnailKind(parts),
             RemoveKind(parts),
             CheckKind(parts),
+            FindFilesKind(parts, self._after_new_series),
+            RemoveMissingKind(parts),
+            RebuildKind(parts, self._after_new_series),
         ]
 
     def _take_up(self) -> None:
         """Go on with what earlier engines left, and begin what the settings say."""
         self.queue.resume_unfinished()
+        submit_rebuild(self.parts.database.own, self.queue)
         self._watches.resume()
         self._desk.plans.refresh()
         self._ask_at_start()

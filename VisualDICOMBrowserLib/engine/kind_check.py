@@ -1,25 +1,23 @@
 """The job kind ``check``: is the database sound, and is every file where it says?
 
 No parameters. Result: ``files`` looked at, ``missing`` (how many are gone), ``missing_paths`` (the first of them)
-and ``missing_series`` with all their UIDs. A damaged database fails the job with what to do.
+``missing_series`` with all their UIDs, ``emptied``: how many of these series have no other file, and ``absent``: the
+drive or folder that is not there, where that explains it. A damaged database fails the job with what to do.
 """
 
 from __future__ import annotations
 
-from pathlib import Path
+from collections import Counter
 from typing import Any
 
+from VisualDICOMBrowserLib.database.missing_files import absent_place, emptied_series, is_gone, local_files
 from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.jobs.job import JobRecord
 from VisualDICOMBrowserLib.model import JobControl
 
 __all__ = ["CheckKind"]
 
-_AT_ONCE = 2000
 _LISTED = 200
-_NEXT = (
-    "SELECT rowid, Filename, SeriesInstanceUID FROM Images WHERE rowid > ? AND Filename <> '' ORDER BY rowid LIMIT ?"
-)
 
 
 class CheckKind:
@@ -41,21 +39,22 @@ class CheckKind:
         database = self._parts.database
         database.check()
         total = database.reader.counts().instances
-        done, last = 0, 0
+        done = 0
         missing: list[str] = []
-        series: set[str] = set()
-        while rows := database.connections.rows(_NEXT, (last, _AT_ONCE)):
+        series: Counter[str] = Counter()
+        for portion in local_files(database):
             control.raise_if_cancelled()
-            for last, stored, uid in rows:  # noqa: B007  (the last number is where the next part begins)
-                path = database.paths.absolute(stored)
-                if not Path(path).is_file():
-                    missing.append(path)
-                    series.add(uid)
-            done += len(rows)
+            for file in portion:
+                if is_gone(file.path):
+                    missing.append(file.path)
+                    series[file.SeriesInstanceUID] += 1
+            done += len(portion)
             control.progress(done, max(total, done))
         return {
             "files": done,
             "missing": len(missing),
             "missing_paths": missing[:_LISTED],
             "missing_series": sorted(series),
+            "emptied": emptied_series(database, series),
+            "absent": absent_place(missing),
         }

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from VisualDICOMBrowserLib.database.indexer import ImportReport
 from VisualDICOMBrowserLib.engine.parts import EngineParts
 from VisualDICOMBrowserLib.jobs.job import JobRecord
 from VisualDICOMBrowserLib.model import JobControl
@@ -35,6 +36,10 @@ class ImportKind:
         """Import, tell what changed, and have thumbnails made."""
         paths = [Path(path) for path in job.parameters["paths"]]
         report = self._parts.indexer.import_paths(paths, copy=job.parameters["copy"], control=control)
+        return self._taken(report)
+
+    def _taken(self, report: ImportReport) -> dict[str, Any]:
+        """Tell what changed; the report as plain fields."""
         series = list(report.series_uids)
         if series:
             self._parts.changes.add(series=series)

@@ -102,6 +102,11 @@ class Expectation:
                     self.refused[instance.SOPInstanceUID] = instance.reason
             self._count(mine)
 
+    @property
+    def takes_over(self) -> bool:
+        """Whether it takes files over at all."""
+        return self._take_over is not None
+
     def take(self, arrival: Arrival, file: ReceivedFile, is_here: Callable[[], bool]) -> bool:
         """Take the file of an arrival over; False if it is to be stored as usual.
 
@@ -182,6 +187,12 @@ class Arrivals:
             with self._lock:
                 self._expectations.remove(expectation)
             expectation.close()
+
+    @property
+    def take_over(self) -> bool:
+        """Whether any retrieve takes files over."""
+        with self._lock:
+            return any(expectation.takes_over for expectation in self._expectations)
 
     def take(self, arrival: Arrival, file: ReceivedFile, is_here: Callable[[], bool]) -> bool:
         """Whether a retrieve takes a whole file over, so that the node does not store it; see `Expectation.take`."""

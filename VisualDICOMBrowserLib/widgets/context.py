@@ -6,6 +6,7 @@ other. Main thread only.
 
 from __future__ import annotations
 
+import copy
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any, Protocol
 
@@ -61,6 +62,23 @@ class Host(Protocol):
         """Whether the readers that an extension of Slicer brings are there."""
         ...
 
+    def why_no_extension(self, name: str) -> str:
+        """Why an extension of Slicer cannot be installed from here; empty if it can."""
+        ...
+
+    def install_extension(self, name: str) -> None:
+        """Let the user install an extension of Slicer.
+
+        Raises
+        ------
+        VisualDICOMError
+        """
+        ...
+
+    def leave_database(self) -> None:
+        """Let go of the database, whose file is about to be put aside."""
+        ...
+
     def before_network(self) -> bool:
         """See to what must be there before a server is asked; False gives it up."""
         ...
@@ -86,7 +104,12 @@ class BrowserContext:
     host : Host
     view_settings : ViewSettings
     report : Callable[[str, str], None]
-        Shows a sentence in the notification bar: its level is ``info``, ``warn`` or ``error``.
+        Shows a sentence in the notification bar: its level is ``info``, ``warn`` or ``error``; buttons may follow.
+
+    Attributes
+    ----------
+    look_for_files : Callable[[Sequence of str], None]
+        Called with series that could not be read; says it if their files are gone.
     """
 
     def __init__(
@@ -95,13 +118,23 @@ class BrowserContext:
         theme: Theme,
         host: Host,
         view_settings: ViewSettings,
-        report: Callable[[str, str], None],
+        report: Callable[..., None],
     ) -> None:
         self.client = client
         self.theme = theme
         self.host = host
         self.view_settings = view_settings
         self.report = report
+        self.look_for_files: Callable[[Sequence[str]], None] = lambda _series: None
+        self._left = False
+
+    def for_window(self) -> BrowserContext:
+        """The same for a window that may be gone before the engine answers."""
+        return copy.copy(self)
+
+    def leave(self) -> None:
+        """Answers that are still to come go to nobody; failures that nobody takes are reported all the same."""
+        self._left = True
 
     def ask(
         self,
@@ -113,11 +146,12 @@ class BrowserContext:
         """Send a command to the engine; `on_result` gets what it answers, failures are reported unless taken."""
 
         def on_reply(result: Any, error: VisualDICOMError | None) -> None:
-            if error is not None:
-                if on_error is not None:
-                    on_error(error)
-                else:
-                    self.report(str(error), "error")
+            if error is not None and on_error is None:
+                self.report(str(error), "error")
+            elif self._left:
+                return
+            elif error is not None and on_error is not None:
+                on_error(error)
             elif on_result is not None:
                 on_result(result)
 

@@ -9,7 +9,9 @@ from __future__ import annotations
 
 import logging
 import time
+from collections import deque
 from collections.abc import Callable, Sequence
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,7 @@ __all__ = ["QProcessClient"]
 _logger = logging.getLogger(__name__)
 
 _STEP_MS = 20
+_KEPT_LINES = 60
 
 
 class QProcessClient:
@@ -68,6 +71,7 @@ class QProcessClient:
         self._process: Any = None
         self._started = 0.0
         self._closed = False
+        self._words: deque[str] = deque(maxlen=_KEPT_LINES)
         # Qt destroys the process with the application; a host that forgets `close` must not leave an engine.
         qt.QApplication.instance().aboutToQuit.connect(self.close)
         self._start()
@@ -76,6 +80,11 @@ class QProcessClient:
     def pid(self) -> int | None:
         """Process id of the child that runs now, None between two."""
         return None if self._process is None else int(self._process.processId())
+
+    @property
+    def last_words(self) -> list[str]:
+        """The last lines of the child's log, and when and how it ended."""
+        return list(self._words)
 
     def request(self, command: str, **arguments: Any) -> Any:
         """Carry out one command and wait for its result, without running other events meanwhile.
@@ -145,7 +154,8 @@ class QProcessClient:
             return
         environment = qt.QProcessEnvironment.systemEnvironment()
         environment.insert("PYTHONPATH", child_environment()["PYTHONPATH"])
-        process = qt.QProcess()
+        # Without a parent PythonQt would delete it in its own signal, as soon as nothing of ours names it any more.
+        process = qt.QProcess(qt.QApplication.instance())
         process.setProcessEnvironment(environment)
         process.started.connect(self._flush)
         process.readyReadStandardOutput.connect(self._read)
@@ -183,6 +193,7 @@ class QProcessClient:
             text = self._process.readAllStandardError().data().decode("utf-8", "replace")
             for line in text.splitlines():
                 _logger.info("engine: %s", line)
+                self._words.append(line)
 
     def _failed(self) -> None:
         """An error of the process: only one that never started has no `finished` signal to follow."""
@@ -203,6 +214,7 @@ class QProcessClient:
             process.deleteLater()
         if self._closed or self._session.ended is not None:
             return
+        self._words.append(f"{datetime.now():%H:%M:%S} {error.message}")
         delay = self._policy.delay_after(time.monotonic() - self._started)
         if delay is None:
             final = given_up_error(self.folder)

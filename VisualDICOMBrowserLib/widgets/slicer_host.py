@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from VisualDICOMBrowserLib.errors import DatabaseFault
+from VisualDICOMBrowserLib.errors import DatabaseFault, LoadError
 from VisualDICOMBrowserLib.widgets.folder_loading import described_node
 from VisualDICOMBrowserLib.widgets.language import _, plural
 
@@ -86,6 +86,40 @@ class SlicerHost:
 
         return has_extension(name)
 
+    def why_no_extension(self, name: str) -> str:
+        """Why an extension cannot be installed from here; empty if it can."""
+        if _extensions_manager() is None:
+            return _("This Slicer has no Extensions Manager.")
+        return ""
+
+    def install_extension(self, name: str) -> None:
+        """Let the Extensions Manager install an extension, which asks before it does and before it restarts.
+
+        Raises
+        ------
+        LoadError
+            It cannot be installed from here.
+        """
+        import slicer
+
+        manager = _extensions_manager()
+        if manager is not None and hasattr(manager, "installExtensionFromServer"):
+            if hasattr(manager, "interactive"):
+                manager.interactive = True
+            if manager.installExtensionFromServer(name):
+                return
+        if manager is None or not hasattr(slicer.app, "openExtensionsManagerDialog"):
+            message = _("{extension} cannot be installed from here.").format(extension=name)
+            raise LoadError(message, next_step=_("Install it in the Extensions Manager, then restart."))
+        slicer.app.openExtensionsManagerDialog()
+
+    def leave_database(self) -> None:
+        """Let Slicer close its database, whose file is about to be put aside."""
+        import slicer
+
+        if hasattr(slicer.dicomDatabase, "closeDatabase"):
+            slicer.dicomDatabase.closeDatabase()
+
     def before_network(self) -> bool:
         """See to pynetdicom, which Slicer does not bundle."""
         return self._ensure_network()
@@ -109,6 +143,14 @@ class SlicerHost:
 
         found = [slicer.mrmlScene.GetNodeByID(node_id) for node_id in self._loaded.get(series_uid, ())]
         return [node for node in found if node is not None]
+
+
+def _extensions_manager() -> Any:
+    """Slicer's own model of extensions, None where it was built or started without."""
+    import slicer
+
+    model = getattr(slicer.app, "extensionsManagerModel", None)
+    return model() if callable(model) else None
 
 
 def _described(nodes: Sequence[Any]) -> str:

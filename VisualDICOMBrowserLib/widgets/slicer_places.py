@@ -9,6 +9,7 @@ from typing import Any
 
 import qt
 
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.language import _
 
 __all__ = ["SlicerPlaces"]
@@ -87,7 +88,7 @@ class SlicerPlaces:
         for widget in (self._dock, self._button, self._page):
             if widget is not None:
                 widget.setParent(None)
-                widget.deleteLater()
+                delete_later(widget)
         self._dock = self._button = self._page = self._browser = None
 
     def _taken_out(self) -> None:

@@ -42,6 +42,8 @@ _STUDY_UID = 0x0020000D
 _SERIES_UID = 0x0020000E
 _DEFLATED = "1.2.840.10008.1.2.1.99"
 _BEGINNING_BYTES = 16 * 1024
+# As many as indexing looks at first.
+_HEAD_BYTES = 8 * 1024
 
 _NEW_FILE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | getattr(os, "O_BINARY", 0) | getattr(os, "O_NOINHERIT", 0)
 _MOST_AT_ONCE = 512
@@ -97,11 +99,15 @@ class PartFile:
             raise storage_fault(fault) from fault
         # Written together with the first piece of the data set.
         self._waiting = file_meta(command.sop_class, command.sop_instance, transfer_syntax, source)
+        self._head = b""
 
     def write(self, *pieces: bytes | memoryview) -> None:
         """Append bytes as they came."""
-        views: list[bytes | memoryview] = [self._waiting, *pieces] if self._waiting else list(pieces)
-        self._waiting = b""
+        views: Sequence[bytes | memoryview] = pieces
+        if self._waiting:
+            views = (self._waiting, *pieces)
+            self._head = b"".join((self._waiting, *(piece[:_HEAD_BYTES] for piece in pieces[:1])))
+            self._waiting = b""
         try:
             self._size += _write_all(self._descriptor, views)
         except OSError as fault:
@@ -124,6 +130,7 @@ class PartFile:
             SOPInstanceUID=self._command.sop_instance,
             TransferSyntaxUID=self._transfer_syntax,
             size=self._size,
+            head=self._head,
         )
 
     def discard(self) -> None:

@@ -189,7 +189,7 @@ class Node:
 
     def _is_taken(self, received: Received, sender: Sender) -> bool:
         """Whether a forced retrieve takes the file; in the thread of an association."""
-        if self._arrivals is None:
+        if self._arrivals is None or not self._arrivals.take_over:
             return False
         held = StoredByNode(received, received.outcome("held", ""), sender)
         file = ReceivedFile(

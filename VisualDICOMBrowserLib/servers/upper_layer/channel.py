@@ -10,6 +10,8 @@ from __future__ import annotations
 import contextlib
 import socket
 import ssl
+import struct
+import sys
 import threading
 import time
 from collections import deque
@@ -82,6 +84,18 @@ def set_no_delay(sock: socket.socket) -> None:
         sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
 
+def _wait_at_most_a_tick(sock: socket.socket) -> None:
+    """Have calls on a socket come back after a tick if nothing moves: `TimeoutError` or `BlockingIOError`."""
+    if sys.platform != "linux" or isinstance(sock, ssl.SSLSocket):
+        sock.settimeout(_TICK_S)
+        return
+    # The kernel keeps the time here; Python would look before each call whether it can be done.
+    sock.settimeout(None)
+    tick = struct.pack("@ll", 0, int(_TICK_S * 1_000_000))
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_RCVTIMEO, tick)
+    sock.setsockopt(socket.SOL_SOCKET, socket.SO_SNDTIMEO, tick)
+
+
 class Channel:
     """Messages over an established association.
 
@@ -119,7 +133,7 @@ class Channel:
         self.timeout_s = timeout_s
         self.on_tick: Callable[[], None] | None = None
         set_no_delay(sock)
-        sock.settimeout(_TICK_S)
+        _wait_at_most_a_tick(sock)
 
     def allow_peer(self, peer_max_pdu: int) -> None:
         """Send PDUs of at most `peer_max_pdu` bytes, 0 for no limit, and of no more than we allow ourselves."""
@@ -193,7 +207,7 @@ class Channel:
         while view:
             try:
                 sent = self._socket.send(view[:_LONGEST_TLS_WRITE] if self._tls else view)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 self._tick(progress)
             except OSError as fault:
                 raise PeerClosed(str(fault)) from fault
@@ -218,7 +232,7 @@ class Channel:
         else:
             return True
         finally:
-            self._socket.settimeout(_TICK_S)
+            _wait_at_most_a_tick(self._socket)
 
     def release(self) -> None:
         """End the association in order, waiting shortly for the peer's answer, and close."""
@@ -267,7 +281,7 @@ class Channel:
                 _quick_ack(self._socket)
                 count = self._socket.recv_into(room)
                 _quick_ack(self._socket)
-            except TimeoutError:
+            except (TimeoutError, BlockingIOError):
                 self._tick(last)
                 continue
             except OSError as fault:

@@ -68,8 +68,9 @@ class Actions:
         """Load series that are here."""
         try:
             self._context.report(self._context.host.load(list(series_uids)), "info")
+            self._context.look_for_files(list(series_uids))
         except VisualDICOMError as error:
-            self._context.report(str(error), "error")
+            self._browser.windows.care.say_not_loaded(list(series_uids), error)
         self._on_loaded()
 
     def take_back_loading(self, series: Sequence[Any]) -> bool:
@@ -199,7 +200,8 @@ class Actions:
             text = _(
                 "{series} needs Slicer's extension {extension}: install it in the Extensions Manager, then restart."
             )
-            self._context.report(text.format(series=series_label(series), extension=needed), "info")
+            actions = self._browser.windows.care.install_action(needed)
+            self._context.report(text.format(series=series_label(series), extension=needed), "info", actions)
 
     def retry(self, job_ids: Sequence[str]) -> None:
         """Try jobs again now."""

@@ -19,9 +19,11 @@ from VisualDICOMBrowserLib.widgets.settings.empty_state import EmptyState
 __all__ = ["Arranging"]
 
 _SIDE_BELOW = 560
+_COLUMN_FROM = 1000
+"""Width of the whole screen, for a font of 13 pixels, from which jobs have a column; below it they are a drawer."""
 _SMALLEST_WIDTH = 300
 _LIST_SIZES, _DRAWER_SIZES = [1000, 460], [520, 260]
-_FULL_LIST, _FULL_JOBS, _LEAST_LIST = 280, 400, 200
+_FULL_LIST, _FULL_JOBS, _LEAST_LIST, _LEAST_PAGE = 280, 400, 200, 250
 _EMPTY, _SUM = 1, 2
 _SETTINGS = "browser/view"
 _SIZES = ((64, "Small"), (120, "Medium"), (200, "Large"))
@@ -45,12 +47,11 @@ class Arranging:
         self.as_list = bool(kept.get("list", False))
         self.wants_side = False
         self.full = False
+        self._column = False
         self.screen = FullScreen(browser, self.toggle_full)
         self._jobs_before = False
-        self._sizes = {
-            False: (kept.get("halves") or _LIST_SIZES, kept.get("drawer") or _DRAWER_SIZES),
-            True: (kept.get("full halves"), kept.get("full drawer")),
-        }
+        self._list_sizes = {False: kept.get("halves") or _LIST_SIZES, True: kept.get("full halves")}
+        self._job_sizes = {False: kept.get("drawer") or _DRAWER_SIZES, True: kept.get("full drawer")}
         self.jobs_shown = False
         self.list_shown = False
         self._has_page = True
@@ -63,7 +64,9 @@ class Arranging:
     @property
     def side(self) -> bool:
         """Whether the narrow layout is shown."""
-        return not self.full and (self.wants_side or self._browser.width < _SIDE_BELOW)
+        # A large font needs the narrow layout earlier.
+        least = max(_SIDE_BELOW, self._browser.theme.px(_SIDE_BELOW))
+        return not self.full and (self.wants_side or self._browser.width < least)
 
     # What the user does
 
@@ -91,7 +94,7 @@ class Arranging:
     def choose_mode(self, as_list: bool) -> None:
         """Patients as a list, or as tabs."""
         self.as_list = as_list
-        self.end_sum()
+        self._end_choice()
         self._apply()
 
     def toggle_side(self) -> None:
@@ -103,7 +106,7 @@ class Arranging:
         """The whole screen with patients at the left and jobs at the right, or back."""
         self._keep_sizes()
         self.full = not self.full
-        self._drawer.orientation = qt.Qt.Horizontal if self.full else qt.Qt.Vertical
+        self._end_choice()
         if self.full:
             self._jobs_before = self.jobs_shown
             self.screen.enter()
@@ -111,7 +114,6 @@ class Arranging:
             self.screen.leave()
         self._last_side = None
         self.fit()
-        self.show_jobs(self.full or self._jobs_before)
         self._set_sizes()
         self._browser.page.setFocus(qt.Qt.OtherFocusReason)
 
@@ -163,15 +165,23 @@ class Arranging:
             self._sum.show_for([])
             self.show_page(self._has_page)
 
+    def _end_choice(self) -> None:
+        """Of several selected patients only the one that the page shows stays selected."""
+        if self._sum.patients:
+            self.end_sum()
+            current = self._browser.showing.current
+            self._browser.table.select_patient(None if current is None else current.key)
+
     def fit(self) -> None:
         """Fit into the width there is."""
         width = self._browser.width
+        self._place_jobs(self.full and width >= self._browser.theme.px(_COLUMN_FROM))
+        self._browser.toolbar.arrange(self.side, self.full, width)
         narrow = self.side
         self._browser.search_bar.arrange(_SIDE_BELOW - 1 if narrow else width)
         self._browser.chips.arrange(_SIDE_BELOW - 1 if narrow else width)
         if narrow != self._last_side:
             self._last_side = narrow
-            self._browser.toolbar.arrange(narrow)
             self._browser.selection_bar.arrange(narrow)
             self._browser.table.arrange(narrow or self.full)
             self._place_list()
@@ -180,15 +190,14 @@ class Arranging:
     def remember(self) -> None:
         """Keep how it looks."""
         self._keep_sizes()
-        (halves, drawer), (full_halves, full_drawer) = self._sizes[False], self._sizes[True]
         kept = {
             "order": self.order,
             "rows": self.rows,
             "list": self.as_list,
-            "halves": halves,
-            "drawer": drawer,
-            "full halves": full_halves,
-            "full drawer": full_drawer,
+            "halves": self._list_sizes[False],
+            "drawer": self._job_sizes[False],
+            "full halves": self._list_sizes[True],
+            "full drawer": self._job_sizes[True],
         }
         self._settings.put(_SETTINGS, kept)
 
@@ -290,7 +299,7 @@ class Arranging:
         layout = qt.QVBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
         layout.spacing = 0
-        for widget in (browser.search_bar, browser.chips, browser.note_bar, browser.toolbar):
+        for widget in (browser.toolbar.head, browser.search_bar, browser.chips, browser.note_bar, browser.toolbar):
             layout.addWidget(widget)
         layout.addWidget(self._drawer, 1)
         layout.addWidget(browser.status)
@@ -310,27 +319,28 @@ class Arranging:
         self._browser.toolbar.show_state(self.order, self.rows, self.size, self.as_list, self.wants_side)
 
     def _set_sizes(self) -> None:
-        halves, drawer = self._sizes[self.full]
-        if self.full:
-            px, width = self._browser.theme.px, self._browser.width
-            halves = halves or [px(_FULL_LIST), width - px(_FULL_LIST) - px(_FULL_JOBS)]
-            drawer = drawer or [width - px(_FULL_JOBS), px(_FULL_JOBS)]
+        px, width = self._browser.theme.px, self._browser.width
+        beside = px(_FULL_LIST) + (px(_FULL_JOBS) if self._column else 0)
+        halves = self._list_sizes[self.full] or [px(_FULL_LIST), max(1, width - beside)]
+        drawer = self._job_sizes[self._column] or [width - px(_FULL_JOBS), px(_FULL_JOBS)]
         # On the whole screen the page alone takes what is left, when the screen is another one too.
-        self._browser.table.minimumWidth = self._browser.theme.px(_LEAST_LIST) if self.full else 0
         self._halves.setStretchFactor(1, int(self.full))
         self._halves.setSizes(halves)
         self._drawer.setSizes(drawer)
 
     def _keep_sizes(self) -> None:
         """Of what is hidden the size is not known."""
-        halves, drawer = self._sizes[self.full]
-        halves = list(self._halves.sizes()) if self._browser.table.visible and not self.side else halves
-        drawer = list(self._drawer.sizes()) if self.jobs_shown else drawer
-        self._sizes[self.full] = halves, drawer
+        if self._browser.table.visible and not self.side:
+            self._list_sizes[self.full] = list(self._halves.sizes())
+        if self.jobs_shown:
+            self._job_sizes[self._column] = list(self._drawer.sizes())
 
     def _place_list(self) -> None:
         browser = self._browser
         as_list = self.as_list or self.full
+        px = browser.theme.px
+        browser.table.minimumWidth = 0 if self.side else px(_LEAST_LIST)
+        self._pages.minimumWidth = 0 if self.side else px(_LEAST_PAGE)
         if self.side:
             browser.table.visible = self.list_shown
             self._pages.visible = not self.list_shown
@@ -348,7 +358,15 @@ class Arranging:
     def _fit_jobs(self) -> None:
         if self.jobs_shown:
             panel = self._browser.jobs_panel
-            panel.arrange(panel.width if self.full else self._browser.width)
+            panel.arrange(panel.width if self._column else self._browser.width)
+
+    def _place_jobs(self, column: bool) -> None:
+        """Jobs in a column at the right of the whole screen, where it is wide enough; else below, if they were open."""
+        if column != self._column:
+            self._column = column
+            self._drawer.orientation = qt.Qt.Horizontal if column else qt.Qt.Vertical
+            self.show_jobs(column or self._jobs_before)
+            self._set_sizes()
 
     def _show_empty(self) -> None:
         say_why_empty(self._browser, self._empty)

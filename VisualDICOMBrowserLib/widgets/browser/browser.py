@@ -42,13 +42,13 @@ from VisualDICOMBrowserLib.widgets.jobs.panel import JobsPanel
 from VisualDICOMBrowserLib.widgets.jobs.status_line import StatusLine
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.note_bar import NoteBar
-from VisualDICOMBrowserLib.widgets.look.paint import elided
 from VisualDICOMBrowserLib.widgets.look.parts import label, push_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.page.page import PatientPage
 from VisualDICOMBrowserLib.widgets.patients.patient_picker import PatientPicker
 from VisualDICOMBrowserLib.widgets.patients.patient_table import PatientTable
 from VisualDICOMBrowserLib.widgets.patients.patient_tabs import PatientTabs
+from VisualDICOMBrowserLib.widgets.search.fields import FieldButton
 from VisualDICOMBrowserLib.widgets.search.search_bar import SearchBar
 from VisualDICOMBrowserLib.widgets.search.search_run import SearchRun
 from VisualDICOMBrowserLib.widgets.search.source_chips import ChipActions, SourceChips
@@ -59,7 +59,6 @@ __all__ = ["Browser"]
 _UPDATE_MS, _SOON_MS = 100, 15
 # An update that takes long is made more seldom, so that it never takes more than this share of the time.
 _SHARE = 0.15
-_NAME_WIDTH = 120
 
 
 class Browser(qt.QWidget):
@@ -200,7 +199,7 @@ class Browser(qt.QWidget):
         pick, find = self.navigation.open_picker, _("Find a patient")
         self.patients_button = push_button(self.theme, _("Patients"), pick, "search", find)
         # In the side panel there is no room for tabs: the name opens the list of patients.
-        self.name_button = push_button(self.theme, "", self.navigation.pick_patient, "", _("Show another patient"))
+        self.name_button = FieldButton(self.theme, _("Patient"), lambda _field: self.navigation.pick_patient())
         self.toolbar = ToolBar(self.theme, self)
         self.selection_bar = SelectionBar(
             self.theme,
@@ -278,8 +277,7 @@ class Browser(qt.QWidget):
     def show_patient_page(self, entry: PatientEntry, studies: list[StudyEntry], series: dict[str, list[Any]]) -> None:
         """Show a patient's studies."""
         self.arranging.show_page(True)
-        self.name_button.text = elided(entry.shown_name, self.name_button.font, self.theme.px(_NAME_WIDTH))
-        self.name_button.accessibleName = entry.shown_name
+        self.name_button.put(entry.shown_name, False)
         self.page.show_patient(entry, studies, series)
         self.facts.show(studies, series)
         self.remarks.show_for(entry)

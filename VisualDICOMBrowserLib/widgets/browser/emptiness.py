@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+from VisualDICOMBrowserLib.widgets.browser.care import DAMAGED
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.search.bar_texts import field_title
 from VisualDICOMBrowserLib.widgets.search.filter_words import filter_words
@@ -12,12 +13,23 @@ from VisualDICOMBrowserLib.widgets.settings.empty_state import EmptyState
 
 __all__ = ["say_why_empty"]
 
+_REBUILD = _(
+    "Rebuild keeps a copy of the damaged file, makes a new database and takes in again every image that lies in its "
+    "folder and every linked file that the damaged one still names."
+)
+
 
 def say_why_empty(browser: Any, empty: EmptyState) -> None:
     """Say what fits: still reading, a broken database, no match, no servers' answer, an empty database."""
     filters = browser.search_bar.filters
     failed = [state["state"] == "failed" for state in browser.run.states.values()]
-    if browser.loader.failure is not None:
+    care = browser.windows.care
+    if care.rebuilding:
+        empty.say(_("The database is made anew..."), _("The damaged file is kept beside it."), [], "database")
+    elif getattr(browser.loader.failure, "code", "") == DAMAGED:
+        buttons = [(_("Rebuild"), care.rebuild), (_("Choose another database..."), browser.windows.open_settings)]
+        empty.say(_("The database is damaged"), _REBUILD, buttons, "warning")
+    elif browser.loader.failure is not None:
         buttons = [(_("Try again"), browser.refresh), (_("Choose another database..."), browser.windows.open_settings)]
         empty.say(_("The database cannot be read"), str(browser.loader.failure), buttons, "warning")
     elif not browser.catalogue.loaded:

@@ -10,6 +10,7 @@ from typing import Any
 
 import qt
 
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.language import _
 
 __all__ = ["FullScreen"]
@@ -65,13 +66,14 @@ class FullScreen:
         elif self._window is not None:
             self._put_back()
             self.close()
+            self._browser.window().activateWindow()
 
     def close(self) -> None:
         """Leave no window behind; the browser is brought back, or gone, before."""
         window, self._window = self._window, None
         if window is not None:
             window.hide()
-            window.deleteLater()
+            delete_later(window)
 
 
 class _GuestWindow(qt.QWidget):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from VisualDICOMBrowserLib.widgets.browser.care import DAMAGED
 from VisualDICOMBrowserLib.widgets.language import _, plural
 
 __all__ = ["Hearing"]
@@ -22,7 +23,7 @@ class Hearing:
 
     def __init__(self, browser: Any) -> None:
         self._browser = browser
-        self._just_ready = self._restarted = False
+        self._just_ready = self._restarted = self._damaged = False
         self._told_of: float | None = None
 
     def hear(self, event: dict[str, Any]) -> None:
@@ -47,12 +48,14 @@ class Hearing:
             level = str(event.get("level", "info"))
             # The engine's client says so right after the new engine is ready.
             self._restarted = self._restarted or (self._just_ready and level == "warning")
-            key = {"error": _ENGINE_KEY, "warning": _RESTART_KEY}.get(level, "")
-            browser.note_bar.say(str(event.get("message", "")), level, (), key)
+            self._say_notice(level, str(event.get("message", "")))
+        elif name == "engine_failed":
+            self._damaged = (event.get("error") or {}).get("code") == DAMAGED
         elif name == "job_changed":
             browser.windows.remedies.note_paused(event["job"], browser.note_bar.say)
         elif name == "job_finished":
             self._job_ended(event["job"])
+        browser.windows.care.hear(event)
         browser.watching.hear(event)
         browser.windows.hear(event)
         browser.offline.hear(event)
@@ -70,7 +73,18 @@ class Hearing:
         browser.note_bar.take_back(_RESTART_KEY)
         show = (_("Show"), lambda: browser.arranging.show_jobs(True))
         pause = (_("Pause all"), lambda: browser.jobs_panel.pause_all())
-        browser.note_bar.say(text, "info", (show, pause), _RESTART_KEY)
+        browser.note_bar.say(text, "info", (show, pause), _RESTART_KEY, self._last_words() if self._restarted else "")
+
+    def _say_notice(self, level: str, message: str) -> None:
+        """Say what the engine's client tells; of an engine that ended with the last lines of its log."""
+        browser = self._browser
+        key = {"error": _ENGINE_KEY, "warning": _RESTART_KEY}.get(level, "")
+        actions = ((_("Rebuild"), browser.windows.care.rebuild),) if self._damaged and level == "error" else ()
+        details = self._last_words() if level in ("error", "warning") else ""
+        browser.note_bar.say(message, level, actions, key, details)
+
+    def _last_words(self) -> str:
+        return "\n".join(getattr(self._browser.context.client, "last_words", ()))
 
     def say_why(self, server: str) -> None:
         """What a server remarked on its answer; where it gave none, its settings, where it can be tested."""

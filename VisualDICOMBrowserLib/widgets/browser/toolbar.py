@@ -8,12 +8,24 @@ import qt
 
 from VisualDICOMBrowserLib.widgets.browser.menus import Item, fill_menu
 from VisualDICOMBrowserLib.widgets.language import _
-from VisualDICOMBrowserLib.widgets.look.parts import Segmented, push_button, tool_button
+from VisualDICOMBrowserLib.widgets.look.parts import (
+    Segmented,
+    hint_with_key,
+    icon_label,
+    label,
+    push_button,
+    tool_button,
+)
+from VisualDICOMBrowserLib.widgets.look.theme import set_state
 
 __all__ = ["ORDERS", "ToolBar", "ToolBarActions"]
 
 ORDERS = ("number", "time", "modality", "description")
 SMALLEST, LARGEST = 48, 320
+_STEP = 16
+_SMALL_BELOW, _STEPS_FROM = 900, 1200
+"""Widths, for a font of 13 pixels: words and sizes are cut short below the one, plus and minus come with the other."""
+_SHORT_SLIDER, _SLIDER = 70, 110
 
 
 def order_name(order: str) -> str:
@@ -50,7 +62,10 @@ class ToolBar(qt.QFrame):
     def __init__(self, theme: Any, actions: ToolBarActions) -> None:
         qt.QFrame.__init__(self)
         self.objectName = "toolBar"
+        self._theme = theme
         self._actions = actions
+        self._narrow = self._short = False
+        self._order_name = ""
         self._order = push_button(theme, "", _nothing, "sort", _("Order of series"))
         self._order.accessibleName = _("Order of series")
         self._order_menu = qt.QMenu(self._order)
@@ -65,7 +80,11 @@ class ToolBar(qt.QFrame):
         )
         self._slider = qt.QSlider(qt.Qt.Horizontal)
         self._slider.setRange(SMALLEST, LARGEST)
-        self._slider.setFixedWidth(110)
+        self._slider.pageStep = _STEP
+        self._smaller = tool_button(
+            theme, "minus", _("Smaller pictures"), lambda: self._step(-_STEP), "", "Ctrl+-", True
+        )
+        self._larger = tool_button(theme, "plus", _("Larger pictures"), lambda: self._step(_STEP), "", "Ctrl++", True)
         self._slider.accessibleName = _("Size of pictures")
         self._slider.toolTip = _("Size of pictures (Ctrl+wheel, Ctrl+0)")
         self._slider.valueChanged.connect(lambda value: actions.choose_size(value))
@@ -80,33 +99,90 @@ class ToolBar(qt.QFrame):
         self._side = tool_button(theme, "panel", _("Side panel"), actions.toggle_side_panel)
         self._side.checkable = True
         self._full = tool_button(theme, "fullscreen", _("Full screen"), actions.toggle_full_screen, "", "F11")
+        self._full.checkable = True
         self._gear = tool_button(theme, "gear", _("Settings, servers, import"), _nothing)
         self._gear_menu = qt.QMenu(self._gear)
         self._gear_menu.aboutToShow.connect(lambda *_args: self._fill_gear())
         self._gear.setMenu(self._gear_menu)
         self._gear.popupMode = qt.QToolButton.InstantPopup
+        self._lay_out()
+
+    def _lay_out(self) -> None:
         self._left = qt.QHBoxLayout()
         self._left.spacing = 4
+        sizes = qt.QHBoxLayout()
+        sizes.spacing = 2
+        for each in (self._smaller, self._slider, self._larger):
+            sizes.addWidget(each)
+        self._windows = qt.QHBoxLayout()
+        self._windows.spacing = 8
         layout = qt.QHBoxLayout()
         layout.setContentsMargins(12, 4, 12, 4)
         layout.spacing = 8
         layout.addLayout(self._left, 1)
-        for each in (self._order, self._views, self._slider, self._modes, self._side, self._full, self._gear):
-            layout.addWidget(each)
+        layout.addWidget(self._order)
+        layout.addWidget(self._views)
+        layout.addLayout(sizes)
+        layout.addWidget(self._modes)
+        layout.addLayout(self._windows)
         self.setLayout(layout)
+        self._make_head()
+        self._place_windows()
+
+    def _make_head(self) -> None:
+        """The first row of the side panel: its title, and the buttons that a row with a name has no room for."""
+        self.head = qt.QFrame()
+        set_state(self.head, "ground", "bar")
+        set_state(self.head, "line", "below")
+        self._head_windows = qt.QHBoxLayout()
+        self._head_windows.spacing = 4
+        row = qt.QHBoxLayout()
+        px = self._theme.px
+        row.setContentsMargins(px(12), px(3), px(8), px(3))
+        row.spacing = px(8)
+        row.addWidget(icon_label(self._theme, "layers", "accent"))
+        row.addWidget(label(_("DICOM browser"), "strong"), 1)
+        row.addLayout(self._head_windows)
+        self.head.setLayout(row)
+        self.head.visible = False
+
+    def _place_windows(self) -> None:
+        place = self._head_windows if self._narrow else self._windows
+        for each in (self._side, self._full, self._gear):
+            place.addWidget(each)
+
+    def _step(self, by: int) -> None:
+        self._slider.value = self._slider.value + by
 
     def put_left(self, widget: Any, stretch: int = 0) -> None:
         """Add a widget to the place at the left."""
         self._left.addWidget(widget, stretch)
 
-    def arrange(self, narrow: bool) -> None:
-        """Leave out what a narrow panel has no room for."""
-        for each in (self._order, self._views, self._slider, self._modes):
-            each.visible = not narrow
+    def arrange(self, narrow: bool, full: bool, width: int) -> None:
+        """Leave out what a narrow panel has no room for, and on the whole screen what does nothing there."""
+        px = self._theme.px
+        if narrow != self._narrow:
+            self._narrow = narrow
+            self._place_windows()
+        self._short = narrow or width < px(_SMALL_BELOW)
+        self.head.visible = narrow
+        self._views.visible = self._slider.visible = not narrow
+        self._modes.visible = not (narrow or full)
+        self._side.visible = not full
+        self._smaller.visible = self._larger.visible = width >= px(_STEPS_FROM)
+        self._slider.setFixedWidth(px(_SHORT_SLIDER if self._short else _SLIDER))
+        self._full.checked = full
+        self._full.toolTip = hint_with_key(_("Leave full screen") if full else _("Full screen"), "F11")
+        self._show_order()
+
+    def _show_order(self) -> None:
+        self._order.text = "" if self._short else self._order_name
+        self._order.toolTip = _("Order of series: {order}").format(order=self._order_name)
 
     def show_state(self, order: str, rows: bool, size: int, as_list: bool, side: bool) -> None:
         """Show what is chosen."""
-        self._order.text = order_name(order)
+        self._order_name = order_name(order)
+        self._show_order()
         self._views.choose(_("Rows") if rows else _("Cards"))
         self._modes.choose(_("List") if as_list else _("Tabs"))
         was = self._slider.blockSignals(True)

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
 import qt
 
+from VisualDICOMBrowserLib.widgets.browser.care import Care
 from VisualDICOMBrowserLib.widgets.browser.menus import Item, show_menu
+from VisualDICOMBrowserLib.widgets.context import BrowserContext
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.jobs.remedy_acts import Remedies
 from VisualDICOMBrowserLib.widgets.language import _
 
@@ -27,8 +30,10 @@ class Windows:
         self._browser = browser
         self._context = browser.context
         self._windows: dict[str, Any] = {}
+        self._contexts: dict[str, BrowserContext] = {}
         self._preview: Any = None
         self._menu: Any = None
+        self.care = Care(browser)
         self.remedies = Remedies(self._context, self)
         browser.jobs_panel.use_remedies(self.remedies)
 
@@ -37,10 +42,14 @@ class Windows:
         # Imported at first use: most sessions never open them.
         from VisualDICOMBrowserLib.widgets.servers.window import ServersWindow
 
-        window = self._only("servers", lambda: ServersWindow(self._context, None, self.sign_in))
+        window = self._only("servers", lambda context: ServersWindow(context, None, self.sign_in))
         if name:
             window.show_server(name)
         return window
+
+    def mend(self, name: str, job: Mapping[str, Any]) -> None:
+        """Do what helps where files are gone or the database is damaged."""
+        self.care.mend(name, job)
 
     @property
     def sign_in(self) -> Any:
@@ -66,7 +75,7 @@ class Windows:
 
         return self._only(
             "settings",
-            lambda: SettingsWindow(self._context, lambda _key: self._browser.showing.show_page(), self.open_servers),
+            lambda context: SettingsWindow(context, lambda _key: self._browser.showing.show_page(), self.open_servers),
         )
 
     def open_metadata(self, series: Any, other: Any = None) -> Any:
@@ -74,7 +83,7 @@ class Windows:
         from VisualDICOMBrowserLib.widgets.metadata.metadata_window import MetadataWindow
 
         self._close("metadata")
-        return self._only("metadata", lambda: MetadataWindow(self._context, series, other))
+        return self._only("metadata", lambda context: MetadataWindow(context, series, other))
 
     def open_compare(self, patient: Any) -> Any:
         """A patient beside whom it may be mistaken for."""
@@ -83,7 +92,7 @@ class Windows:
         browser = self._browser
         self._close("compare")
         return self._only(
-            "compare", lambda: CompareWindow(self._context, browser.catalogue, patient, browser.showing.show)
+            "compare", lambda context: CompareWindow(context, browser.catalogue, patient, browser.showing.show)
         )
 
     def open_preview(self, series: Any) -> Any:
@@ -132,13 +141,15 @@ class Windows:
         """Close all windows."""
         self.close_preview()
         self.remedies.close()
+        self.care.close()
         for name in list(self._windows):
             self._close(name)
 
-    def _only(self, name: str, make: Any) -> Any:
+    def _only(self, name: str, make: Callable[[BrowserContext], Any]) -> Any:
         window = self._windows.get(name)
         if window is None:
-            window = self._windows[name] = make()
+            context = self._contexts[name] = self._context.for_window()
+            window = self._windows[name] = make(context)
             self._context.theme.apply(window)
         window.show()
         window.raise_()
@@ -148,4 +159,8 @@ class Windows:
         window = self._windows.pop(name, None)
         if window is not None:
             window.close()
-            window.deleteLater()
+            if name == "servers":
+                window.release()
+            if name in self._contexts:
+                self._contexts.pop(name).leave()
+            delete_later(window)

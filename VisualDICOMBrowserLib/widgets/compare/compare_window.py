@@ -32,7 +32,7 @@ from VisualDICOMBrowserLib.widgets.wording import written_date
 
 __all__ = ["CompareWindow"]
 
-_WIDTH, _HEIGHT, _CELL = 900, 600, 220
+_WIDTH, _HEIGHT, _CELL, _BESIDE = 900, 600, 220, 240
 _MOST_HEADERS = 60
 _MOST_STUDIES = 12
 
@@ -64,7 +64,7 @@ class CompareWindow(qt.QWidget):
         self._build()
         theme = context.theme
         theme.follow(self, lambda: theme.apply(self))
-        self.resize(theme.px(_WIDTH), theme.px(_HEIGHT))
+        self.resize(theme.px(max(_WIDTH, _BESIDE + _CELL * len(self._sides))), theme.px(_HEIGHT))
         self._ask_headers()
         self._fill()
 
@@ -135,6 +135,7 @@ class CompareWindow(qt.QWidget):
             grid.setColumnStretch(2 + number, 1)
             if side.entry is not None and number:
                 show = link_button(_("Show this patient"), partial(self._on_show, side.entry))
+                set_state(show, "flush", "true")
                 show.accessibleName = _("Show {name}, {heading}").format(
                     name=side.entry.shown_name, heading=side.heading
                 )

@@ -11,6 +11,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.jobs.acts import ACTS, acts_of, can
 from VisualDICOMBrowserLib.widgets.jobs.feed import JobsFeed
 from VisualDICOMBrowserLib.widgets.jobs.rejected import RejectedList
@@ -224,7 +225,7 @@ class JobDetails(qt.QFrame):
             old = layout.takeAt(0).widget()
             if old is not None:
                 old.hide()
-                old.deleteLater()
+                delete_later(old)
         several = len(self._jobs) > 1
         buttons = [self._button(step, number == 0 and not several) for number, step in enumerate(steps)]
         for button in buttons:

@@ -71,7 +71,8 @@ class PanelBar(qt.QWidget):
         self._pauses = pausable or not resumable
         self._pause.text = _("Pause all") if self._pauses else _("Resume all")
         self._pause.accessibleName = self._pause.text
-        self._pause.icon = self._theme.icon("pause" if self._pauses else "play", "text", self._theme.px(16))
+        px = self._theme.px
+        self._pause.icon = self._theme.icon("pause" if self._pauses else "play", "text", px(16), "", px(3))
         self._pause.enabled = pausable or resumable
         self._retry.enabled = failed > 0
         self._clear.enabled = done > 0
@@ -120,7 +121,7 @@ class PanelBar(qt.QWidget):
         self._search.placeholderText = _("Search jobs")
         self._search.accessibleName = _("Search jobs")
         self._search.clearButtonEnabled = True
-        self._search.minimumWidth = self._theme.px(90)
+        self._search.minimumWidth = self._theme.px(96)
         self._search.maximumWidth = self._theme.px(200)
         self._glass = self._search.addAction(self._theme.icon("search", "mid"), qt.QLineEdit.LeadingPosition)
         self._theme.follow(self, self._show_glass)
@@ -146,7 +147,7 @@ class PanelBar(qt.QWidget):
         layout.addWidget(self._title)
         for part in (self._filter_row, self._combo):
             layout.addWidget(part)
-        layout.addWidget(self._search, 1)
+        layout.addWidget(self._search, 8)
         layout.addStretch(1)
         for part in (self._pause, self._retry, self._clear, self._gear, self._close):
             layout.addWidget(part)

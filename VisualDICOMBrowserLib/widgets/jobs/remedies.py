@@ -21,6 +21,8 @@ class Remedy:
 
 _TEST = Remedy("test", "Test connection", "check-circle")
 _REQUEST = Remedy("request", "Copy request", "copy")
+_REBUILD = Remedy("rebuild", "Rebuild", "database")
+_GONE = (Remedy("find", "Find...", "search"), Remedy("remove_missing", "Remove...", "trash"))
 _FOLDER = Remedy("database", "Choose folder", "database")
 _CERTIFICATE = Remedy("edit", "Certificates", "lock", "tls_ca_file")
 _LISTENER = Remedy("listener", "Listener settings", "ring")
@@ -50,7 +52,8 @@ _REMEDIES: dict[str, tuple[Remedy, ...]] = {
     "not_dicomweb": (_URL, _TEST),
     "too_large": (Remedy("edit", "Edit limit", "pencil", "stow_limit_mb"),),
     "disk_full": (_FOLDER,),
-    **dict.fromkeys(("storage", "database_damaged", "database_read_only"), (_FOLDER,)),
+    "database_damaged": (_REBUILD, _FOLDER),
+    **dict.fromkeys(("storage", "database_read_only"), (_FOLDER,)),
 }
 _USE_MOVE = Remedy("use_move", "Use C-MOVE", "retry")
 _WEB_WORDS = {"tls_expected": _URL, "tls_not_expected": _URL, "unknown_host": _URL, "refused": _URL}
@@ -67,10 +70,18 @@ def remedies_of(job: Mapping[str, Any], server: Mapping[str, Any] | None = None)
         The settings of its server, as far as they are known.
     """
     error = job.get("error") or {}
+    if _left(job):
+        return _GONE
     code, name = str(error.get("code") or ""), str(error.get("server") or job.get("server") or "")
     found = list(_REMEDIES.get(code, ()))
     if server is not None and server.get("protocol") == "dicomweb" and code in _WEB_WORDS:
         found = [_WEB_WORDS[code], _TEST]
     if code == "no_context" and "C-GET" in str(error.get("message")):
         found.insert(0, _USE_MOVE)
-    return tuple(each for each in found if name or each in (_FOLDER, _LISTENER))
+    return tuple(each for each in found if name or each in (_FOLDER, _LISTENER, _REBUILD))
+
+
+def _left(job: Mapping[str, Any]) -> bool:
+    """Whether a job found that files of the database are gone, and found them nowhere."""
+    result = job.get("result") or {}
+    return bool(result.get("missing") if job.get("kind") == "check" else result.get("left"))

@@ -16,6 +16,7 @@ from VisualDICOMBrowserLib.widgets.wording import size_text
 __all__ = ["Remedies", "RemedyPlaces"]
 
 _DISK_FULL = "disk_full"
+_CARE = ("find", "remove_missing", "rebuild")
 # What is changed at the server before the job is tried again.
 _CHANGES: dict[str, dict[str, Any]] = {
     "use_move": {"retrieve_protocol": "C-MOVE"},
@@ -33,6 +34,10 @@ class RemedyPlaces(Protocol):
 
     def open_settings(self) -> Any:
         """The window of settings."""
+        ...
+
+    def mend(self, name: str, job: Mapping[str, Any]) -> None:
+        """Do what helps where files are gone or the database is damaged."""
         ...
 
 
@@ -63,6 +68,8 @@ class Remedies:
             self._places.open_servers(server).show_server(server, remedy.field)
         elif remedy.name == "listener":
             self._places.open_servers().show_this_computer()
+        elif remedy.name in _CARE:
+            self._places.mend(remedy.name, job)
         elif remedy.name == "database":
             self._places.open_settings()
         elif remedy.name == "request":

@@ -10,6 +10,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from VisualDICOMBrowserLib.widgets.gone_words import gone_text, outcome_text
 from VisualDICOMBrowserLib.widgets.jobs.feed import JobsFeed
 from VisualDICOMBrowserLib.widgets.jobs.remedies import Remedy, remedies_of
 from VisualDICOMBrowserLib.widgets.jobs.state import Job
@@ -110,6 +111,11 @@ def _kept(job: Mapping[str, Any], result: Mapping[str, Any]) -> list[str]:
     """What is missing and what is kept."""
     missing, kept = missing_count(job), int(result.get("done_count") or 0)
     kind = job["kind"]
+    if result and kind == "check":
+        files = plural(int(result["files"]), "{count} file was looked for.", "{count} files were looked for.")
+        return [files, gone_text(result)] if result["missing"] else [files, _("All of them are there.")]
+    if result and (told := outcome_text(kind, result)):
+        return [told]
     if kind == "import" and result:
         taken = int(result.get("imported") or 0) + int(result.get("unchanged") or 0)
         words = plural(taken, "{count} image is in the database.", "{count} images are in the database.")
@@ -135,9 +141,11 @@ def next_steps(job: Mapping[str, Any], server: Mapping[str, Any] | None = None) 
     What mends the cause of a failure comes before another try, and after it where that will come by itself.
     """
     steps = _usual_steps(job)
+    mending = [NextStep("remedy", _(each.words), each.icon, each) for each in remedies_of(job, server)]
+    if mending and job["kind"] in ("check", "find_files") and job["state"] in ("done", "partly"):
+        return mending
     if str(job["state"]) not in ("failed", "partly", "waiting", "paused"):
         return steps
-    mending = [NextStep("remedy", _(each.words), each.icon, each) for each in remedies_of(job, server)]
     if job["state"] == "waiting" or not mending:
         return [*steps[:1], *mending[:1], *steps[1:]]
     return [*mending[:2], *steps] if job["state"] == "failed" else [*mending[:1], *steps]

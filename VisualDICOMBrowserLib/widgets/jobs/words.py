@@ -89,6 +89,9 @@ def task_of(job: Mapping[str, Any]) -> str:
         "prefetch": _("Fetch ahead"),
         "worklist": _("Worklist"),
         "check": _("Check database"),
+        "find_files": _("Find files"),
+        "remove_missing": _("Remove missing files"),
+        "rebuild": _("Rebuild database"),
     }.get(kind, kind.capitalize())
 
 

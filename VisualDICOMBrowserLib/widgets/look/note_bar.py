@@ -19,7 +19,8 @@ _MOST_ACTIONS = 2
 _ICONS = {"info": ("info", "accent"), "warn": ("warning", "warn"), "error": ("cross-circle", "error")}
 _LEVELS = {"warning": "warn"}
 
-Action = tuple[str, Callable[[], None]]
+# Words, what they do, and, where that cannot be done, why not.
+Action = tuple[str, Callable[[], None]] | tuple[str, Callable[[], None], str]
 
 
 @dataclass
@@ -121,8 +122,9 @@ class NoteBar(qt.QFrame):
         text : str
         level : str
             ``info``, ``warn`` or ``error``.
-        actions : sequence of (text, callable)
-            At most two; a message leaves when one of its buttons is pressed.
+        actions : sequence of (text, callable) or (text, callable, why not)
+            At most two; one that has a reason why not is disabled and says it. A message leaves when one of its
+            buttons is pressed.
         key : str
             Messages of the same cause have the same key.
         details : str
@@ -184,6 +186,8 @@ class NoteBar(qt.QFrame):
             button.visible = place < len(note.actions)
             if place < len(note.actions):
                 button.text = note.actions[place][0]
+                button.toolTip = "".join(note.actions[place][2:])
+                button.enabled = not button.toolTip
         if self._details.plainText != note.details:
             self._details.plainText = note.details
             self._details.hide()

@@ -101,7 +101,8 @@ def show_icon(theme: Theme, button: Any, icon: str, token: str = "text", size: i
 
     def update() -> None:
         side = theme.px(size)
-        gap = theme.px(_GAP) if button.text else 0
+        # A text that such a button gets later needs the gap too.
+        gap = theme.px(_GAP) if button.text or button.inherits("QPushButton") else 0
         button.icon = theme.icon(icon, token, side, "accent" if button.checkable else "", gap)
         button.iconSize = qt.QSize(side + gap, side)
 

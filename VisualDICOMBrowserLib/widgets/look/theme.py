@@ -55,6 +55,7 @@ class Theme:
         self._icons = IconSet(_ratio())
         self._tokens = LOOKS[self.look]
         self._files = IconFiles()
+        self._hints = _Hints()
         known = weakref.ref(self)  # The application outlives us and must not keep us.
         qt.QApplication.instance().paletteChanged.connect(lambda *_: _on_palette(known()))
 
@@ -203,6 +204,9 @@ class Theme:
         widget.palette = self.palette()
         widget.styleSheet = self.sheet()
         self._later_inset(widget)
+        if _qt_version() < _HINT_IN_SHEETS and not widget.property("hintsKept"):
+            widget.setProperty("hintsKept", True)
+            widget.installEventFilter(self._hints)
 
     def _later_inset(self, widget: Any) -> None:
         """Keep the text of number and date fields off their edge, when the window has got all of them.
@@ -216,10 +220,25 @@ class Theme:
             if not gone:
                 for field in widget.findChildren(qt.QAbstractSpinBox):
                     inset_text(field, self.px(_INSET))
-                for field in widget.findChildren(qt.QLineEdit):
-                    tint_hint(field)
+                _tint_hints(widget)
 
         qt.QTimer.singleShot(0, inset)
+
+
+class _Hints(qt.QObject):
+    """Notices when Qt gives the fields of a window new palettes, as it does where the window is put elsewhere."""
+
+    def eventFilter(self, watched: Any, event: Any) -> bool:
+        """Lets everything pass."""
+        if event.type() == qt.QEvent.StyleChange:
+            qt.QTimer.singleShot(0, lambda: _tint_hints(watched))
+        return False
+
+
+def _tint_hints(window: Any) -> None:
+    if bool(window):  # It may be gone by now.
+        for field in window.findChildren(qt.QLineEdit):
+            tint_hint(field)
 
 
 def set_state(widget: Any, name: str, value: str) -> None:

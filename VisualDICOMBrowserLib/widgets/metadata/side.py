@@ -272,6 +272,7 @@ class SeriesSide(qt.QWidget):
             self._nodes = []
             self._line.text = str(error)
             self._on_nodes()
+            self._context.look_for_files([self._series.SeriesInstanceUID])
 
     def _write_line(self, position: float | None = None) -> None:
         if not self._known:

@@ -46,6 +46,10 @@ class Arrivals:
         """Forget all other series."""
         self._told = {uid: told for uid, told in self._told.items() if uid in series_uids}
 
+    def count(self, series_uid: str) -> int:
+        """How many slices have come, as far as it was told."""
+        return int(self._told.get(series_uid, {}).get("count") or 0)
+
     def shares(self, series_uid: str, total: int) -> Shares | None:
         """As `arrived_shares`, None too where nothing was told."""
         told = self._told.get(series_uid)

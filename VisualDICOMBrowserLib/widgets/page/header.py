@@ -9,6 +9,7 @@ from typing import Any
 
 import qt
 
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.language import _, plural
 from VisualDICOMBrowserLib.widgets.look.parts import ElidedLabel, Pill, icon_label, label, push_button, tool_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme, set_state
@@ -180,7 +181,7 @@ class PatientHeader(qt.QFrame):
         for each in self._made_pills:
             self._pills.removeWidget(each)
             each.hide()
-            each.deleteLater()
+            delete_later(each)
         self._made_pills = []
         shown = places if len(places) <= _MOST_PILLS else places[: _MOST_PILLS - 1]
         rest = places[len(shown) :]

@@ -144,6 +144,13 @@ class PageModel(qt.QAbstractListModel):
         """What is known of a series beyond its record."""
         return self.marks.get(series.SeriesInstanceUID, _NO_MARKS)
 
+    def note_arrived(self, event: Mapping[str, Any]) -> list[int]:
+        """Take which slices have come; numbers of the rows to paint again."""
+        uids = self.arrivals.note(event)
+        for uid in uids:
+            self._states.pop(uid, None)
+        return [number for uid in uids if (number := self.number_of_series(uid)) >= 0]
+
     def refresh_states(self) -> list[int]:
         """Read all states anew; the numbers of rows that look different now."""
         changed = []
@@ -173,7 +180,8 @@ class PageModel(qt.QAbstractListModel):
 
     def _state(self, series: Any) -> CardState:
         loaded = self.in_scene.get(series.SeriesInstanceUID, "")
-        return card_state(series, self.job_of(series), loaded, self.mark_of(series), self._clock())
+        arrived = self.arrivals.count(series.SeriesInstanceUID)
+        return card_state(series, self.job_of(series), loaded, self.mark_of(series), self._clock(), arrived)
 
     # What Qt asks
 

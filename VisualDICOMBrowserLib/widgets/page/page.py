@@ -205,9 +205,7 @@ class PatientPage(qt.QWidget):
 
     def note_arrived(self, event: Mapping[str, Any]) -> None:
         """Take which slices a ``slices_arrived`` event tells of."""
-        uids = self._list.arrivals.note(event)
-        numbers = [number for uid in uids if (number := self._list.number_of_series(uid)) >= 0]
-        self._view.repaint_rows(numbers)
+        self._view.repaint_rows(self._list.note_arrived(event))
 
     def note_fitting(self, fitting: Mapping[str, int]) -> None:
         """Take of which studies the filters hide series: by StudyInstanceUID how many they let through."""

@@ -140,7 +140,12 @@ def is_compact(series: Any) -> bool:
 
 
 def card_state(
-    series: Any, job: Mapping[str, Any] | None = None, in_scene: str = "", marks: Marks | None = None, now: float = 0.0
+    series: Any,
+    job: Mapping[str, Any] | None = None,
+    in_scene: str = "",
+    marks: Marks | None = None,
+    now: float = 0.0,
+    arrived: int = 0,
 ) -> CardState:
     """State of a series; of all that is true of it the most urgent is told.
 
@@ -155,15 +160,17 @@ def card_state(
     marks : Marks, optional
     now : float
         Unix time, for how long a retry still waits.
+    arrived : int
+        How many slices have been told to have come; the job may know of fewer.
     """
     known = marks or Marks()
-    state = _of_job(series, job, known, now) if job is not None else None
+    state = _of_job(series, job, known, now, arrived) if job is not None else None
     state = state or _of_place(series) or _of_content(series, in_scene, known)
     state = replace(state, sets=known.sets, overlays=len(known.overlays))
     return replace(state, in_scene=bool(in_scene), new=bool(series.new))
 
 
-def _of_job(series: Any, job: Mapping[str, Any], marks: Marks, now: float) -> CardState | None:
+def _of_job(series: Any, job: Mapping[str, Any], marks: Marks, now: float, arrived: int) -> CardState | None:
     name = str(job.get("state"))
     error = job.get("error") or {}
     reason = str(error.get("message") or "")
@@ -176,7 +183,7 @@ def _of_job(series: Any, job: Mapping[str, Any], marks: Marks, now: float) -> Ca
         return CardState("retry", text, "warn", "retry", "warn", "retry", reason)
     if name == "running":
         # Of a study's job, series that have come are local; it goes on with the others.
-        return None if _is_of_study(series, job) and is_whole(series) else _downloading(series, job, marks)
+        return None if _is_of_study(series, job) and is_whole(series) else _downloading(series, job, marks, arrived)
     edge = "" if series.local else "dashed"
     if name == "paused":
         text = _("Paused{dot}{done} / {total}").format(dot=DOT, done=series.local, total=expected_of(series))
@@ -190,8 +197,9 @@ def _of_job(series: Any, job: Mapping[str, Any], marks: Marks, now: float) -> Ca
     return None
 
 
-def _downloading(series: Any, job: Mapping[str, Any], marks: Marks) -> CardState:
+def _downloading(series: Any, job: Mapping[str, Any], marks: Marks, arrived: int) -> CardState:
     done, total = _progress(series, job)
+    done = max(done, min(arrived, total) if total else arrived)
     amount = f"{done:,} / {total:,}" if total else f"{done:,}" if done else _("Fetching")
     # The speed of a study's job stands beside the series that it brings just now.
     coming = series.local or not _is_of_study(series, job)

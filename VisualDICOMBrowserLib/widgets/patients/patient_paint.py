@@ -167,7 +167,7 @@ class PatientDelegate(qt.QStyledItemDelegate):
         half = inner.height() // 2
         top = qt.QRect(inner.x(), inner.y(), inner.width(), half)
         below = qt.QRect(inner.x(), inner.y() + half, inner.width(), inner.height() - half)
-        date = written_date(entry.last_study) or _("no study")
+        date = written_date(entry.last_study) or (_("no date") if entry.studies else _("no study"))
         width = text_width(date, self._small)
         self._paint_name(painter, top.adjusted(0, 0, -width - gap, 0), entry)
         draw_text(painter, top, date, self._small, self._theme.colour("mid"), qt.Qt.AlignRight)

@@ -13,6 +13,7 @@ import qt
 from VisualDICOMBrowserLib.widgets.catalogue.entries import PatientEntry, PatientKey
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
 from VisualDICOMBrowserLib.widgets.language import _
+from VisualDICOMBrowserLib.widgets.patients.column_fit import fitting
 from VisualDICOMBrowserLib.widgets.patients.column_store import ChosenColumn, ColumnStore
 from VisualDICOMBrowserLib.widgets.patients.columns import COLUMNS
 from VisualDICOMBrowserLib.widgets.patients.header_menu import RenamePopup, fill_header_menu
@@ -22,7 +23,7 @@ from VisualDICOMBrowserLib.widgets.patients.patient_paint import PatientDelegate
 __all__ = ["PatientTable"]
 
 _NAMES = tuple(column.name for column in COLUMNS)
-_STRETCHED = "description"
+_STRETCHED, _LEAST_STRETCHED = "description", 120
 _SORT_KEY = "patients/sort"
 
 
@@ -56,6 +57,8 @@ class PatientTable(qt.QTreeView):
         self._narrow = False
         self._chosen: list[PatientEntry] = []
         self._renamed = ""
+        self._asked_for: set[str] = set()
+        self._fitting: set[str] = set(_NAMES)
         self._model = PatientModel()
         self._delegate = PatientDelegate(context.theme, self._model)
         self._store = ColumnStore(context, lambda: self._arrange_columns())
@@ -180,6 +183,7 @@ class PatientTable(qt.QTreeView):
         header = self.header()
         header.firstSectionMovable = True
         header.stretchLastSection = False
+        header.textElideMode = qt.Qt.ElideRight
         header.minimumSectionSize = self._context.theme.px(34)
         # Lets sections be pressed and shows the arrow, under one name in PythonQt and PySide6. Qt's own sorting asks
         # the model to `sort`, which does nothing; `sectionClicked` does it, with each column's own first direction.
@@ -196,21 +200,44 @@ class PatientTable(qt.QTreeView):
         """Order, titles, widths and visibility as the user wants them."""
         self._columns = self._store.columns()
         self._model.set_titles({each.name: each.title for each in self._columns})
-        header, px = self.header(), self._context.theme.px
+        self._fitting = self._columns_with_room()
+        header = self.header()
+        # Where there is no room for the description the name takes what is left.
+        stretching = _STRETCHED if _STRETCHED in self._fitting else _NAMES[0]
         was, self._busy = self._busy, True
         try:
             for place, each in enumerate(self._columns):
                 section = _NAMES.index(each.name)
                 header.moveSection(header.visualIndex(section), place)
-                self.setColumnHidden(section, section != 0 if self._narrow else not each.visible)
-                stretched = section == 0 if self._narrow else each.name == _STRETCHED
+                shown = each.visible and each.name in self._fitting
+                self.setColumnHidden(section, section != 0 if self._narrow else not shown)
+                stretched = section == 0 if self._narrow else each.name == stretching
                 mode = qt.QHeaderView.Stretch if stretched else qt.QHeaderView.Interactive
                 header.setSectionResizeMode(section, mode)
-                width = self._store.width(each.name) or px(COLUMNS[section].width)
+                width = self._wanted_width(each.name)
                 if COLUMNS[section].width and not stretched:
                     header.resizeSection(section, width)
         finally:
             self._busy = was
+
+    def _wanted_width(self, name: str) -> int:
+        usual = COLUMNS[_NAMES.index(name)].width or _LEAST_STRETCHED
+        return self._store.width(name) or self._context.theme.px(usual)
+
+    def _columns_with_room(self) -> set[str]:
+        """What fits into the width there is; before there is any, all."""
+        room = self.viewport().width
+        if not self.visible or self._narrow:
+            return set(_NAMES)
+        return fitting(
+            {each.name: self._wanted_width(each.name) for each in self._columns if each.visible}, room, self._asked_for
+        )
+
+    def resizeEvent(self, event: Any) -> None:
+        """Leave out columns that have no room, and bring them back."""
+        qt.QTreeView.resizeEvent(self, event)
+        if self._columns_with_room() != self._fitting:
+            self._arrange_columns()
 
     def _show_sorting(self) -> None:
         column, descending = self._model.sorting
@@ -250,7 +277,7 @@ class PatientTable(qt.QTreeView):
         model.select(selection, qt.QItemSelectionModel.Select | qt.QItemSelectionModel.Rows)
 
     def _first_column(self) -> int:
-        shown = (each for each in self._columns if each.visible)
+        shown = (each for each in self._columns if each.visible and each.name in self._fitting)
         return 0 if self._narrow else next((_NAMES.index(each.name) for each in shown), 0)
 
     def _tell_selected(self) -> None:
@@ -310,6 +337,7 @@ class PatientTable(qt.QTreeView):
 
     def show_column(self, name: str, visible: bool) -> None:
         """Show or hide a column, and keep that."""
+        (self._asked_for.add if visible else self._asked_for.discard)(name)
         self._keep([_with(each, visible=visible) if each.name == name else each for each in self._columns])
 
     def rename_column(self, name: str, title: str) -> None:
@@ -336,8 +364,11 @@ class PatientTable(qt.QTreeView):
         return {
             each.name: self.columnWidth(_NAMES.index(each.name))
             for each in self._columns
-            if each.visible and each.name != _STRETCHED
+            if each.visible and each.name in self._fitting and not self._stretches(each.name)
         }
+
+    def _stretches(self, name: str) -> bool:
+        return bool(self.header().sectionResizeMode(_NAMES.index(name)) == qt.QHeaderView.Stretch)
 
     def _keep(self, columns: Sequence[ChosenColumn]) -> None:
         self._store.keep(columns)
@@ -345,6 +376,7 @@ class PatientTable(qt.QTreeView):
 
     def _reset(self) -> None:
         self._store.reset()
+        self._asked_for = set()
         self._arrange_columns()
 
 

@@ -335,6 +335,7 @@ class PreviewPopup(qt.QFrame):
             self._busy.stop()
         if not answer["path"]:
             self._picture.show_words(str(answer["reason"]))
+            self._context.look_for_files([self._series.SeriesInstanceUID])
             return
         pixmap = qt.QPixmap(answer["path"])
         if pixmap.isNull():  # Its file has made way for newer ones.

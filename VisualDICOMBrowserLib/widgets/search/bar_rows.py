@@ -9,6 +9,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.parts import icon_label, label, labelled, link_button, push_button, tool_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme, set_state
@@ -53,7 +54,7 @@ class WideRow(qt.QWidget):
         hint = _("More filters, saved filters, last queries")
         self.more = push_button(theme, _("More"), lambda: actions.more(self.more), "filter", hint)
         self.clear_all = push_button(theme, "", lambda: actions.clear(""), "cross", _("Take all filters away"))
-        self.servers = FieldButton(theme, _("Servers to ask"), actions.servers, 15)
+        self.servers = FieldButton(theme, _("Servers to ask"), actions.servers, 16)
         self.query = QueryButton(theme, actions.enter)
         layout = qt.QHBoxLayout()
         layout.setContentsMargins(0, 0, 0, 0)
@@ -75,7 +76,7 @@ class WideRow(qt.QWidget):
         self._worded = room >= self._theme.px(820)
         self.query.show_text(2 if room >= self._theme.px(660) else 1 if room >= self._theme.px(600) else 0)
         for field in (self.date, self.servers):
-            field.show_half(room < self._theme.px(700))
+            field.show_share(1.0 if room >= self._theme.px(700) else 0.95 if room >= self._theme.px(430) else 0.67)
 
     def show_filters(self, filters: Filters) -> None:
         """Show what is filtered by."""
@@ -205,6 +206,7 @@ class NarrowRow(qt.QWidget):
         """Show what is filtered by."""
         self._filters = filters
         self._which.put(field_title(self.which, short=True), False)
+        self._which.setFixedWidth(self._which_width)
         self._field.put(getattr(filters, self.which))
         others = [name for name in filters.active() if name != self.which]
         self.more.text = f"{len(others)}" if others else ""
@@ -223,16 +225,20 @@ class NarrowRow(qt.QWidget):
     def _show_theme(self) -> None:
         """Heights and widths that go with the font."""
         self._menu.palette = self._theme.palette()
-        metrics = qt.QFontMetrics(self._which.font)
+        # The style sheet, which sets the size of the font, has not reached the field yet.
+        font = qt.QFont(self._which.font)
+        font.setPixelSize(self._theme.px(13))
+        metrics = qt.QFontMetrics(font)
         widest = max(metrics.horizontalAdvance(field_title(name, short=True)) for name in TEXT_FIELDS)
-        self._which.setFixedWidth(widest + self._theme.px(38))
+        self._which_width = widest + self._theme.px(46)
+        self._which.setFixedWidth(self._which_width)
         self.more.setFixedHeight(self._theme.px(28) + 2)
 
     def _make_chips(self) -> None:
         for chip in self._made:
             self._chip_row.removeWidget(chip)
             chip.hide()
-            chip.deleteLater()
+            delete_later(chip)
         self._made = []
         for name, word in self._shown[:2]:
             self._add(self._chip(name, word))

@@ -8,6 +8,7 @@ from typing import Any
 
 import qt
 
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.look.parts import BusyMark, label, link_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme, set_state
 from VisualDICOMBrowserLib.widgets.search.announcing import announce
@@ -105,7 +106,7 @@ class Chip(qt.QFrame):
         for link in self._links:
             self._row.removeWidget(link)
             link.hide()
-            link.deleteLater()
+            delete_later(link)
         self._links = []
         for action, text in state.actions:
             link = link_button(text, partial(self._act, action))

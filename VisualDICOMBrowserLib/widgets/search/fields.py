@@ -106,7 +106,7 @@ class FieldButton(qt.QPushButton):
         self._value = ""
         self._active = False
         self._characters = characters
-        self._half = False
+        self._share = 1.0
         self.sizePolicy = qt.QSizePolicy(qt.QSizePolicy.Expanding, qt.QSizePolicy.Fixed)
         self.focusPolicy = qt.Qt.StrongFocus
         self.clicked.connect(lambda *_: on_open(self))
@@ -119,13 +119,13 @@ class FieldButton(qt.QPushButton):
         self.accessibleName = _("{label}: {value}").format(label=self._label, value=value)
         self.toolTip = value
         metrics = qt.QFontMetrics(self.font)
-        characters = max(6, self._characters * 2 // 3) if self._half else self._characters
+        characters = max(6, round(self._characters * self._share))
         self.minimumWidth = metrics.averageCharWidth() * characters + self._theme.px(30)
         self.update()
 
-    def show_half(self, half: bool) -> None:
-        """Ask for less room."""
-        self._half = half
+    def show_share(self, share: float) -> None:
+        """Ask for this share of the room it usually has."""
+        self._share = share
         self.put(self._value, self._active)
 
     @property

@@ -10,6 +10,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.catalogue.filters import Filters
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.parts import labelled, line, link_button, push_button, tool_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme, set_state
@@ -126,7 +127,7 @@ class MorePopup(qt.QFrame):
         for row in self._rows:
             self._kept.removeWidget(row)
             row.hide()
-            row.deleteLater()
+            delete_later(row)
         self._rows = []
         for name in self._saved.names():
             self._add_row(self._saved_row(name))

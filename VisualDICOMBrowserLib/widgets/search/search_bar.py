@@ -157,7 +157,9 @@ class SearchBar(qt.QWidget):
 
     def arrange(self, width: int) -> None:
         """Lay out for a width: wide from 1100 pixels on, narrow below 700; it does so itself when it is resized."""
-        name = "wide" if width >= _WIDE else "medium" if width >= _MEDIUM else "narrow"
+        # A large font needs more room for the same fields.
+        scale = max(1.0, self._context.theme.px(100) / 100)
+        name = "wide" if width >= _WIDE * scale else "medium" if width >= _MEDIUM * scale else "narrow"
         self._wide_row.show_fields(TEXT_FIELDS if name == "wide" else TEXT_FIELDS[:2], width)
         if name == self._layout_name:
             self._wide_row.show_filters(self._filters)

@@ -9,6 +9,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.look.parts import label, link_button, primary_button, push_button
 from VisualDICOMBrowserLib.widgets.look.theme import set_state
@@ -108,7 +109,7 @@ class AdviceBox(qt.QFrame):
     def _show_acts(self, acts: list[Mapping[str, Any]]) -> None:
         for button in self._made:
             button.hide()
-            button.deleteLater()
+            delete_later(button)
         self._made = []
         for act in acts:
             make = primary_button if act["act"] in ("change", "sign_in", "listener") else push_button

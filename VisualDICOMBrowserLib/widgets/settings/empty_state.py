@@ -7,6 +7,7 @@ from typing import Any
 
 import qt
 
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.look.parts import icon_label, label, push_button
 from VisualDICOMBrowserLib.widgets.look.theme import Theme
 
@@ -94,4 +95,4 @@ def _clear(layout: Any) -> None:
         widget = layout.takeAt(0).widget()
         if widget is not None:
             widget.hide()
-            widget.deleteLater()
+            delete_later(widget)

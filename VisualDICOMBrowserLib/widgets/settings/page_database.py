@@ -107,16 +107,17 @@ class DatabasePage(Page):
         self.context.client.close()
         environment = qt.QProcessEnvironment.systemEnvironment()
         environment.insert("PYTHONPATH", child_environment()["PYTHONPATH"])
-        self._mover = qt.QProcess()
+        self._mover = qt.QProcess(qt.QApplication.instance())
         self._mover.setProcessEnvironment(environment)
         self._mover.finished.connect(lambda *_args: self._moved(source, target))
         self._mover.start(sys.executable, ["-m", _MOVER, str(source), str(target)])
 
     def _moved(self, source: Path, target: Path) -> None:
-        mover, self._mover = self._mover, None
-        done = mover.exitStatus() == qt.QProcess.NormalExit and mover.exitCode() == 0
+        process, self._mover = self._mover, None
+        process.deleteLater()
+        done = process.exitStatus() == qt.QProcess.NormalExit and process.exitCode() == 0
         if not done:
-            reason = mover.readAllStandardError().data().decode("utf-8", "replace").strip().rpartition("\n")[2]
+            reason = process.readAllStandardError().data().decode("utf-8", "replace").strip().rpartition("\n")[2]
             self.context.report(_("The database was not moved: {reason}").format(reason=reason), "error")
         self._open(str(target if done else source))
 

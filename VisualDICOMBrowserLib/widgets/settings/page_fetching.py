@@ -8,6 +8,7 @@ from typing import Any
 import qt
 
 from VisualDICOMBrowserLib.widgets.context import BrowserContext
+from VisualDICOMBrowserLib.widgets.ending import delete_later
 from VisualDICOMBrowserLib.widgets.language import _
 from VisualDICOMBrowserLib.widgets.settings.fields import Page
 
@@ -61,7 +62,7 @@ class FetchingPage(Page):
         while self._servers.count():
             widget = self._servers.takeAt(0).widget()
             widget.hide()
-            widget.deleteLater()
+            delete_later(widget)
         for name, choice in known:
             self._servers.addWidget(self._row(name, choice))
         if not known:
