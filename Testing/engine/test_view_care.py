@@ -213,6 +213,12 @@ def test_a_chosen_slice_is_the_picture_until_it_is_taken_back(session: Session, 
         assert level() == pytest.approx(expected, abs=2)
     make()
     assert level() == pytest.approx(51, abs=2)
+    # Who changes his mind while the picture is being made gets what he chose last.
+    files = list(made.files)
+    jobs = {session.client.request("use_as_picture", series=uid, SOPInstanceUID=files[n % 5]) for n in range(40)}
+    for job in jobs:
+        session.wait(job, timeout=60)
+    assert level() == pytest.approx(204, abs=2)
     session.wait(session.client.request("use_as_picture", series=uid, SOPInstanceUID=""), timeout=60)
     assert level() == pytest.approx(102, abs=2)
     with pytest.raises(UsageError, match="not in the local"):

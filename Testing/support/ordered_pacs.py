@@ -89,7 +89,7 @@ class OrderedPacs:
         yield from self._sent()
 
     def _move(self, _event: Any) -> Iterator[Any]:
-        yield "127.0.0.1", self._listener_port
+        yield "127.0.0.1", self._listener_port, {"evt_handlers": [(evt.EVT_ESTABLISHED, _leave_answers)]}
         yield len(self._datasets)
         yield from self._sent()
 
@@ -98,3 +98,15 @@ class OrderedPacs:
             if number == self._held_after:
                 assert self._gate.wait(WAIT_S)
             yield PENDING, dataset
+
+
+def _leave_answers(event: Any) -> None:
+    """Have the reactor of an association that only sends rest until its end.
+
+    It looks for requests, and now and then takes the answer that the sender waits for instead.
+    """
+    association = event.assoc
+    checkpoint = association._reactor_checkpoint
+    go_on = checkpoint.set
+    checkpoint.set = lambda: go_on() if association._kill else None
+    checkpoint.clear()

@@ -35,7 +35,8 @@ class CareCommands:
     def use_as_picture(self, series: str, SOPInstanceUID: str, frame: int = 0) -> str:
         """Make this image the picture of its series from now on; empty goes back to the middle. Returns a job's id."""
         self._parts.thumbnails.choose(series, SOPInstanceUID, frame)
-        parameters = {"series": [series], "force": True}
+        # A job for an earlier choice that still runs may have read that one already, so it is not the same job.
+        parameters = {"series": [series], "force": True, "choice": [SOPInstanceUID, frame]}
         return self._queue.submit("thumbnail", parameters, priority=Priority.HIGH, label="Picture")
 
     def footprint(

@@ -18,6 +18,7 @@ __all__ = ["RemoveKind", "ThumbnailKind"]
 class ThumbnailKind:
     """Makes the pictures of the series in ``series`` (list of SeriesInstanceUID); ``force`` makes them anew.
 
+    ``choice`` tells jobs apart that follow a choice of the user (SOP Instance UID and frame).
     Each is announced by a ``thumbnail_ready`` event. Result: counts by kind and the reasons of failures.
     """
 
@@ -30,7 +31,8 @@ class ThumbnailKind:
 
     def identity(self, parameters: dict[str, Any]) -> str:
         """The same series in the same manner are the same job."""
-        return f"{parameters.get('force', False)}|{'|'.join(sorted(parameters['series']))}"
+        choice = parameters.get("choice", "")
+        return f"{parameters.get('force', False)}|{choice}|{'|'.join(sorted(parameters['series']))}"
 
     def run(self, job: JobRecord, control: JobControl) -> dict[str, Any]:
         """Make the pictures in a few threads, the first series first."""
