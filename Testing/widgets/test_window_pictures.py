@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import datetime
 import os
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -14,11 +15,14 @@ import qt
 
 from Testing.support.browser_driving import RememberingHost, Wait, names
 from Testing.support.oauth_server import OAuthServer
-from Testing.support.widget_driving import shown, texts
+from Testing.support.widget_driving import shown, texts, type_into
 from VisualDICOMBrowserLib.widgets import language
 from VisualDICOMBrowserLib.widgets.browser.browser import Browser
+from VisualDICOMBrowserLib.widgets.look.theme import Theme
 from VisualDICOMBrowserLib.widgets.patients.column_fit import fitting
 from VisualDICOMBrowserLib.widgets.qprocess_client import QProcessClient
+from VisualDICOMBrowserLib.widgets.settings.databases import FoundDatabase
+from VisualDICOMBrowserLib.widgets.settings.first_start import FirstStart
 from VisualDICOMBrowserLib.widgets.view_settings import MemoryViewSettings
 
 BOTH = pytest.mark.parametrize("look", ["light", "dark"])
@@ -166,6 +170,28 @@ def test_offline(filled: Browser, pacs: QProcessClient, look: str, take: Taken, 
     filled.offline.toggle()
     wait_until(lambda: filled.offline.on and [chip for chip in filled.chips.shown if chip.words == "offline"])
     take(filled, f"offline-{look}")
+    assert cut_off(filled) == []
+
+
+@BOTH
+def test_first_start(look: str, take: Taken, tmp_path: Path) -> None:
+    found = FoundDatabase(tmp_path, 37, 12400, datetime.date.today())
+    theme = Theme(look)
+    page = FirstStart(theme, found, lambda _folder: None, lambda *_step: None)
+    theme.apply(page)
+    page.resize(1200, 780)
+    page.show()
+    take(page, f"first-start-{look}")
+    assert cut_off(page) == []
+    page.close()
+
+
+@BOTH
+def test_nothing_found(filled: Browser, look: str, take: Taken, wait_until: Wait) -> None:
+    filled.theme.choose(look)
+    type_into(filled, "Patient ID", "nobody", finish=False)
+    wait_until(lambda: names(filled) == [])
+    take(filled, f"nothing-found-{look}")
     assert cut_off(filled) == []
 
 
