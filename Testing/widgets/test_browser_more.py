@@ -268,7 +268,7 @@ def test_a_restart_of_the_engine_is_told_once(
     wait_until(lambda: browser.showing.current is not None)
     client.request("edit_server", name="Main PACS", port=silent_port)
     browser.acts.fetch_studies(browser.showing.current.studies)
-    wait_until(lambda: browser.feed.state.summary().unfinished == 1)
+    wait_until(lambda: [job for job in client.request("jobs") if job["kind"] == "retrieve"])
     before = client.pid
     os.kill(before, signal.SIGKILL)
     wait_until(lambda: client.pid not in (0, None, before))
